@@ -1,0 +1,1 @@
+"""Stage 3 of the data path: events become findings."""

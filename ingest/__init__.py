@@ -1,0 +1,1 @@
+"""Stage 1 of the data path: bytes become events."""

@@ -1,0 +1,91 @@
+"""The tree is the data path: imports point left only, and each library stays where it belongs."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("ingest", "models", "detectors", "sinks", "worker", "trailwarden")
+FRAMES = {"polars", "pyarrow"}
+
+# Who may import a third party: a folder or a module; everybody else may not.
+ALLOWED = {
+    "confluent_kafka": ("ingest/sources", "sinks"),
+    "elasticsearch": ("sinks",),
+    "sklearn": ("models",),
+    "jinja2": ("sinks/report",),
+    "yaml": ("detectors/sigma/strict_yaml.py",),
+    "typer": ("trailwarden",),
+    "rich": ("trailwarden",),
+}
+# Collectors import these: bytes only, no frames.
+BYTES_ONLY = ("ingest/sources", "ingest/record.py", "ingest/json_scan.py", "ingest/salvage.py")
+
+
+def modules() -> list[Path]:
+    return sorted(p for name in PACKAGES for p in (ROOT / name).rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module)
+    return found
+
+
+def names() -> list[str]:
+    return [str(path.relative_to(ROOT)) for path in modules()]
+
+
+@pytest.mark.parametrize("name", names())
+def test_imports_point_left_only(name: str) -> None:
+    own = PACKAGES.index(name.split("/", maxsplit=1)[0])
+    used = {module.split(".")[0] for module in imports(ROOT / name)}
+    assert not used & set(PACKAGES[own + 1 :])
+
+
+@pytest.mark.parametrize("name", names())
+def test_third_parties_stay_where_they_belong(name: str) -> None:
+    used = {module.split(".")[0] for module in imports(ROOT / name)}
+    strays = {m for m in used & set(ALLOWED) if not name.startswith(ALLOWED[m])}
+    assert not strays
+
+
+@pytest.mark.parametrize("name", [n for n in names() if n.startswith(BYTES_ONLY)])
+def test_what_collectors_import_knows_no_frames(name: str) -> None:
+    used = {module.split(".")[0] for module in imports(ROOT / name)}
+    assert not used & (FRAMES | {"elasticsearch"})
+    ours = {module for module in imports(ROOT / name) if module.startswith("ingest")}
+    paths = {module.replace(".", "/") for module in ours}
+    assert all(f"{path}.py".startswith(BYTES_ONLY) for path in paths)
+
+
+def test_no_module_is_named_after_nothing() -> None:
+    forbidden = {"utils.py", "helpers.py", "common.py", "misc.py", "manager.py"}
+    assert not {path.name for path in modules()} & forbidden
+
+
+def test_modules_stay_readable() -> None:
+    long = {name: n for name in names() if (n := len((ROOT / name).read_text().splitlines())) > 400}
+    assert not long
+
+
+@pytest.mark.parametrize("name", names())
+def test_nothing_runs_what_it_reads(name: str) -> None:
+    tree = ast.parse((ROOT / name).read_text())
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    bad = {"eval", "exec", "yaml.load", "pl.SQLContext", "pl.Expr.deserialize", "pickle.loads"}
+    assert not calls & bad
+    assert not {m.split(".")[0] for m in imports(ROOT / name)} & {"pickle", "joblib", "marshal"}
+
+
+def test_no_file_names_a_package_registry(root: Path) -> None:
+    lines = (root / "requirements" / "dev.lock").read_text().splitlines()
+    assert not [line for line in lines if "://" in line]
+    assert all("--hash=sha256:" in line or "==" in line for line in lines if line.strip())
