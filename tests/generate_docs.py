@@ -1,0 +1,90 @@
+"""Write the generated pages of docs/ again: `make docs`. A test compares them with the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from detectors.sigma.compiler import load_rules
+from detectors.sigma.rule import Category, Level, Rule
+from ingest.schema import (
+    EVENT_SCHEMA,
+    FLAG,
+    NUMBER,
+    NUMBERS,
+    SCHEMA_VERSION,
+    TEXT,
+    TEXTS,
+    TIME,
+)
+from worker.settings import shipped_rules
+
+DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
+
+_TYPES: Final = {
+    TEXT: "keyword",
+    TEXTS: "list of keyword",
+    NUMBER: "long",
+    NUMBERS: "list of long",
+    FLAG: "boolean",
+    TIME: "date (microseconds, UTC)",
+}
+
+
+def schema_page() -> str:
+    """Return docs/schema.md."""
+    lines = [
+        "# The event",
+        "",
+        "<!-- Generated from ingest/schema.py by `make docs`. Do not edit. -->",
+        "",
+        f"Schema version {SCHEMA_VERSION}. One row of `events.parquet` is one event.",
+        "Names are ECS field names; what ECS lacks is under `trailwarden.*`, what only an audit",
+        "event has is under `kubernetes.audit.*`. The last column lists the raw names that Sigma",
+        "rules for `product: kubernetes` may call a column by.",
+        "",
+        "| column | type | meaning | also called |",
+        "| --- | --- | --- | --- |",
+    ]
+    for column in EVENT_SCHEMA:
+        aliases = ", ".join(f"`{alias}`" for alias in column.aliases)
+        lines.append(f"| `{column.name}` | {_TYPES[column.dtype]} | {column.meaning} | {aliases} |")
+    return "\n".join(lines) + "\n"
+
+
+def rules_page() -> str:
+    """Return docs/rules.md."""
+    rules = load_rules([shipped_rules()])
+    lines = [
+        "# The rules",
+        "",
+        "<!-- Generated from detectors/rules by `make docs`. Do not edit. -->",
+        "",
+        f"{len(rules)} rules. Each has its cases beside it: raw records that must match, raw",
+        "records that must not, and the known evasions.",
+    ]
+    for category in Category:
+        mine = [rule for rule in rules if rule.category is category]
+        lines += ["", f"## {category.value} ({len(mine)})", ""]
+        for rule in sorted(mine, key=lambda one: (-list(Level).index(one.level), one.title)):
+            lines += _rule(rule)
+    return "\n".join(lines) + "\n"
+
+
+def _rule(rule: Rule) -> list[str]:
+    techniques = ", ".join(rule.techniques)
+    catalogue = ", ".join(rule.catalogue)
+    lines = [f"### {rule.title}", "", f"{rule.level.value}; {techniques}; {catalogue}.", ""]
+    lines += [" ".join(rule.description.split()), ""]
+    if rule.falsepositives:
+        lines += ["Ordinary causes: " + " ".join(rule.falsepositives), ""]
+    if rule.blind_spots:
+        lines += ["Does not see: " + " ".join(rule.blind_spots), ""]
+    return lines
+
+
+PAGES: Final = {"schema.md": schema_page, "rules.md": rules_page}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page())
