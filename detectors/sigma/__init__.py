@@ -1,0 +1,1 @@
+"""Sigma rules in, Polars expressions out: the compiler of detection rules."""

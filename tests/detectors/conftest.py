@@ -1,0 +1,83 @@
+"""What the tests of rules share: a rule from its detection, refusals as values, event frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+from detectors.sigma.compiler import load_rules
+from detectors.sigma.errors import InvalidRulesError
+from ingest.schema import DTYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from detectors.sigma.rule import Rule
+
+    Load = Callable[[str], Rule]
+    Refused = Callable[[str], list[tuple[int, int, str]]]
+    Matching = Callable[[str, str, list[Any]], list[bool]]
+    Events = Callable[[list[dict[str, Any]]], pl.DataFrame]
+
+HEAD = """\
+title: A rule
+id: 0a0a0a0a-0000-4000-8000-000000000001
+logsource: {product: kubernetes}
+detection:
+"""
+"""Four lines: what a test writes begins on line 5, behind two blanks."""
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    """Compile a detection."""
+
+    def load_detection(detection: str) -> Rule:
+        file = tmp_path / "rule.yml"
+        file.write_text(HEAD + detection, encoding="utf-8")
+        (rule,) = load_rules([file])
+        return rule
+
+    return load_detection
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Refused:
+    """Compile a detection that must be refused; return (line, column, message) of each problem."""
+
+    def refuse(detection: str) -> list[tuple[int, int, str]]:
+        file = tmp_path / "rule.yml"
+        file.write_text(HEAD + detection, encoding="utf-8")
+        with pytest.raises(InvalidRulesError) as caught:
+            load_rules([file])
+        return [(error.line, error.column, error.message) for error in caught.value.errors]
+
+    return refuse
+
+
+@pytest.fixture
+def events() -> Events:
+    """Build an event frame; columns that a row does not name are null."""
+
+    def build(rows: list[dict[str, Any]]) -> pl.DataFrame:
+        assert all(name in DTYPES for row in rows for name in row)
+        return pl.DataFrame(rows, schema=DTYPES)
+
+    return build
+
+
+@pytest.fixture
+def matching(load: Load, events: Events) -> Matching:
+    """Return for each value of a column whether ``key: value`` holds for it."""
+
+    def match(key: str, value: str, column_values: list[Any]) -> list[bool]:
+        rule = load(f"  sel:\n    {key}: {value}\n  condition: sel\n")
+        (column,) = rule.columns
+        frame = events([{column: one} for one in column_values])
+        verdict: list[bool] = frame.select(rule.condition.alias("verdict"))["verdict"].to_list()
+        return verdict
+
+    return match
