@@ -1,0 +1,136 @@
+"""Events and rules become hits: which rule holds for which row, and by which values.
+
+All rules are evaluated together. What the outlook leaves open is evaluated in full on the rows for
+which some rule is still possible; the result is that of every rule on every row.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache, reduce
+from operator import or_
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import polars as pl
+
+from detectors import bitset
+from detectors.leaf_truth import truths
+from detectors.outlook import Outlook, bounds, outlook
+from detectors.plan import Plan, columns_of, plan_for
+from detectors.sigma.tree import leaves
+from ingest.schema import POD_SPEC_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from detectors.sigma.rule import Rule
+
+HITS_SCHEMA: Final = pl.Schema(
+    {"row": pl.UInt32(), "rule": pl.UInt32(), "matched": pl.List(pl.String())}
+)
+_BROAD: Final = 0.25
+"""A rule that is open for more than this share of the combinations is evaluated on all rows, apart:
+it would drag nearly all rows along for the others."""
+
+_Found: TypeAlias = "list[tuple[int, pl.Series]]"
+"""Rules, by their index, and the rows they hold for."""
+
+
+def detect(events: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
+    """Return the hits of ``rules`` in ``events``: one row for each pair, in order of both.
+
+    Parameters
+    ----------
+    events
+        One row for each event, with at least the columns that the rules read.
+    rules
+        Compiled rules, from ``detectors.sigma.compiler.load_rules``.
+
+    Returns
+    -------
+    pl.DataFrame
+        ``row`` (index in ``events``), ``rule`` (index in ``rules``) and ``matched``: for a rule on
+        pod specs the sorted distinct ``column=value`` that made it true, else an empty list.
+        ``matched`` depends on the row alone, so that it may be part of an id.
+
+    Notes
+    -----
+    Pure: ``events`` is not modified and nothing is remembered but the plan for ``rules``.
+    """
+    if events.is_empty() or not rules:
+        return pl.DataFrame(schema=HITS_SCHEMA)
+    plan = _plan(tuple(rules))
+    ahead = outlook(events, plan)
+    settled, narrow, broad = _sorted_out(ahead)
+    found = [(index, ahead.rows_of(ahead.certain[index])[0]) for index in settled]
+    for open_rules in (narrow, broad):
+        if open_rules:
+            found += _decided(events, open_rules, plan, ahead)
+    return _hits(events, rules, found)
+
+
+@lru_cache(maxsize=4)
+def _plan(rules: tuple[Rule, ...]) -> Plan:
+    return plan_for(rules)
+
+
+def _sorted_out(ahead: Outlook) -> tuple[list[int], list[int], list[int]]:
+    """Return the rules that are settled and hold somewhere, those open for few rows, for many."""
+    settled: list[int] = []
+    narrow: list[int] = []
+    broad: list[int] = []
+    most = _BROAD * ahead.rows.height
+    for index, (certain, possible) in enumerate(zip(ahead.certain, ahead.possible, strict=True)):
+        if certain != possible:
+            (narrow if possible.bit_count() <= most else broad).append(index)
+        elif certain:
+            settled.append(index)
+    return settled, narrow, broad
+
+
+def _decided(events: pl.DataFrame, indices: list[int], plan: Plan, ahead: Outlook) -> _Found:
+    """Return the rows for which the rules ``indices`` hold, wherever that is possible."""
+    rows, combination = ahead.rows_of(reduce(or_, (ahead.possible[index] for index in indices)))
+    distinct = {leaf.key: leaf for index in indices for leaf, _ in leaves(plan.trees[index])}
+    truth = ahead.truths_of(distinct, combination)
+    unknown = [leaf for key, leaf in distinct.items() if key not in truth]
+    needed = events.select(frozenset().union(*(leaf.columns for leaf in unknown)))
+    truth |= truths(needed[rows], unknown, plan)
+    every = bitset.all_ones(rows.len())
+    found = []
+    for index in indices:
+        holds, _ = bounds(plan.trees[index], lambda leaf: (truth[leaf.key],) * 2, every)
+        if holds:
+            found.append((index, rows.filter(bitset.to_series(holds, rows.len()))))
+    return found
+
+
+def _hits(events: pl.DataFrame, rules: Sequence[Rule], found: _Found) -> pl.DataFrame:
+    on_pods = [(index, rows) for index, rows in found if _pod_spec_texts(rules[index])]
+    others = [(index, rows) for index, rows in found if not _pod_spec_texts(rules[index])]
+    nothing = pl.lit([], dtype=HITS_SCHEMA["matched"]).alias("matched")
+    hits = _pairs(others).with_columns(nothing)
+    if on_pods:
+        texts = [_matched(events, rules[index], rows) for index, rows in on_pods]
+        hits.extend(_pairs(on_pods).with_columns(pl.concat(texts)))
+    return hits.sort("row", "rule")
+
+
+def _pairs(found: _Found) -> pl.DataFrame:
+    pairs = {"row": [rows for _, rows in found], "rule": [index for index, _ in found]}
+    schema = pl.Schema({"row": pl.List(pl.UInt32()), "rule": pl.UInt32()})
+    return pl.DataFrame(pairs, schema=schema).explode("row")
+
+
+def _matched(events: pl.DataFrame, rule: Rule, rows: pl.Series) -> pl.Series:
+    """Return for each row the texts ``column=value`` of the pod spec that made the rule true."""
+    texts = pl.concat_list(_pod_spec_texts(rule)).list.drop_nulls().list.unique().list.sort()
+    needed = events.select(columns_of([rule]))
+    return needed[rows].lazy().select(texts.alias("matched")).collect().to_series()
+
+
+def _pod_spec_texts(rule: Rule) -> list[pl.Expr]:
+    return [
+        match.values.list.eval(pl.lit(f"{match.column}=") + pl.element())
+        for match in rule.matched
+        if match.column.startswith(POD_SPEC_PREFIX)
+    ]
