@@ -1,0 +1,176 @@
+"""Hits become findings: ECS documents with ids that name the act, not the batch.
+
+Separate from the engine because a hit is a row and a rule, while a finding is what people and
+stores see. Each finding stands for one act: both stages of a request share its id, and so do a
+workload and the pods that controllers make of it (ingest/ids.py), whoever cuts the log where.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from detectors.attack import TECHNIQUES
+from detectors.message import render
+from detectors.sigma.rule import Level, Rule
+from ingest.ids import finding_id, workload_act_id
+from ingest.redact.token import MASKED, TOKEN_PATTERN
+from ingest.schema import POD_SPEC_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+SEVERITY: Final[Mapping[Level, int]] = {
+    Level.INFORMATIONAL: 5,
+    Level.LOW: 21,
+    Level.MEDIUM: 47,
+    Level.HIGH: 73,
+    Level.CRITICAL: 99,
+}
+"""event.severity per level: the scale of Elastic Security's risk scores, so that both sort so."""
+
+COPIED: Final = (
+    "event.action",
+    "event.outcome",
+    "event.dataset",
+    "orchestrator.cluster.name",
+    "orchestrator.namespace",
+    "orchestrator.resource.type",
+    "orchestrator.resource.name",
+    "kubernetes.audit.objectRef.subresource",
+    "kubernetes.audit.requestURI",
+    "http.response.status_code",
+    "user.name",
+    "user.effective.name",
+    "kubernetes.audit.user.groups",
+    "trailwarden.identity.type",
+    "trailwarden.credential.id",
+    "source.ip",
+    "source.address_chain",
+    "user_agent.original",
+    "process.command_line",
+    "trailwarden.authorization.role",
+    "trailwarden.authorization.binding",
+    "trailwarden.dry_run",
+    "trailwarden.truncated",
+)
+"""Columns of the evidence that stand in the finding as well, so that it reads by itself."""
+
+_DAY: Final = "%Y-%m-%d"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding: its id, when its evidence happened, the rule's level, and the document.
+
+    ``order`` sorts findings as their evidence stands in the log: (microseconds, event.id).
+    """
+
+    id: str
+    order: tuple[int, str]
+    level: Level
+    document: dict[str, Any]
+
+
+def findings(events: pl.DataFrame, hits: pl.DataFrame, rules: Sequence[Rule]) -> list[Finding]:
+    """Make findings from hits.
+
+    Parameters
+        events: a batch under EVENT_SCHEMA.
+        hits: ``row``, ``rule`` and ``matched`` as `detectors.engine.detect` returns them.
+        rules: the rules that ``hits`` refers to.
+
+    Returns
+        one finding per hit, in the hits' order; findings of one act share their id, and the
+        caller keeps the first in log order.
+    """
+    if not hits.height:
+        return []
+    rows = hits["row"].unique().sort()
+    evidence = dict(zip(rows, events[rows].iter_rows(named=True), strict=True))
+    masked = hits["matched"].list.eval(pl.element().str.replace_all(TOKEN_PATTERN, MASKED))
+    return [
+        _finding(rules[rule], evidence[row], matched, list(stable))
+        for row, rule, matched, stable in zip(
+            hits["row"], hits["rule"], hits["matched"].to_list(), masked.to_list(), strict=True
+        )
+    ]
+
+
+def _finding(
+    rule: Rule, event: Mapping[str, Any], matched: list[str], stable: list[str]
+) -> Finding:
+    cluster = event["orchestrator.cluster.name"]
+    time: datetime | None = event["@timestamp"]
+    act = _act_id(event, cluster, time, stable)
+    identifier = finding_id(rule.id, cluster, act)
+    document = {
+        "@timestamp": _iso(time),
+        "event.kind": "alert",
+        "event.severity": SEVERITY[rule.level],
+        **dict(_rule_fields(rule)),
+        "message": render(rule.message, rule.title, event),
+        "trailwarden.finding.id": identifier,
+        "trailwarden.act.id": act,
+        "trailwarden.severity": rule.level.value,
+        **{column: event[column] for column in COPIED if event[column] is not None},
+        **_related(event),
+        **_evidence(event, matched),
+    }
+    micros = 0 if time is None else int(time.timestamp()) * 1_000_000 + time.microsecond
+    return Finding(identifier, (micros, event["event.id"]), rule.level, document)
+
+
+def _act_id(
+    event: Mapping[str, Any], cluster: str, time: datetime | None, matched: list[str]
+) -> str:
+    if not matched:
+        act: str = event["trailwarden.act.id"]
+        return act
+    kind = event[POD_SPEC_PREFIX + "workload.kind"] or ""
+    root = (kind, event[POD_SPEC_PREFIX + "workload.name"] or "")
+    day = "" if time is None else f"{time:{_DAY}}"
+    return workload_act_id(cluster, event["orchestrator.namespace"], root, day, matched)
+
+
+def _rule_fields(rule: Rule) -> Iterator[tuple[str, object]]:
+    techniques = [TECHNIQUES[t] for t in rule.techniques if t in TECHNIQUES]
+    yield "rule.id", rule.id
+    yield "rule.name", rule.title
+    yield "rule.description", rule.description
+    yield "rule.category", rule.category.value
+    yield "rule.ruleset", "trailwarden"
+    yield "rule.author", [rule.author] if rule.author else []
+    yield "rule.license", rule.license or "Apache-2.0"
+    yield "rule.reference", list(rule.references)
+    yield "threat.framework", "MITRE ATT&CK"
+    yield "threat.technique.id", list(rule.techniques)
+    yield "threat.technique.name", [technique.name for technique in techniques]
+    yield "threat.tactic.name", [tactic.replace("-", " ").title() for tactic in rule.tactics]
+    yield "trailwarden.next_steps", list(rule.next_steps)
+    yield "trailwarden.false_positives", list(rule.falsepositives)
+
+
+def _related(event: Mapping[str, Any]) -> dict[str, list[str]]:
+    users = {event["user.name"], event["user.effective.name"]} - {None, ""}
+    addresses = {event["source.ip"], *(event["source.address_chain"] or [])} - {None, ""}
+    found = {"related.user": sorted(users), "related.ip": sorted(addresses)}
+    return {field: values for field, values in found.items() if values}
+
+
+def _evidence(event: Mapping[str, Any], matched: list[str]) -> dict[str, list[str]]:
+    audit_id = event["kubernetes.audit.auditID"]
+    return {
+        "trailwarden.evidence.event_ids": [event["event.id"]],
+        "trailwarden.evidence.audit_ids": [audit_id] if audit_id else [],
+        "trailwarden.evidence.values": matched,
+    }
+
+
+def _iso(time: datetime | None) -> str | None:
+    if time is None:
+        return None
+    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
