@@ -1,0 +1,157 @@
+"""A finding document in, a typed finding out: every field present, of one type, in one place.
+
+Separate because a document may lack any field and may hold any type in it (rules and inputs come
+from elsewhere); after this module nothing needs to ask again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from detectors.attack import TECHNIQUES
+from sinks.report.model import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Elastic's bands for event.severity (its detection rules' docs, "Severity" and "Risk score"),
+# for documents that carry the number only.
+_BANDS: Final = (
+    (74, Severity.CRITICAL),
+    (48, Severity.HIGH),
+    (22, Severity.MEDIUM),
+    (0, Severity.LOW),
+)
+_SEVERITIES: Final = {severity.value: severity for severity in Severity}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a finding says about its rule: the same for most findings of one rule."""
+
+    why: str
+    next_steps: tuple[str, ...]
+    false_positives: tuple[str, ...]
+    references: tuple[str, ...]
+    techniques: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding; a text that the document lacks is empty, a missing time or score is None."""
+
+    id: str
+    severity: Severity
+    score: int | None
+    time: datetime | None
+    message: str
+    rule_id: str
+    rule_name: str
+    category: str
+    cluster: str
+    namespace: str
+    resource_type: str
+    resource_name: str
+    user: str
+    effective_user: str
+    ip: str
+    user_agent: str
+    action: str
+    outcome: str
+    values: tuple[str, ...]
+    event_ids: tuple[str, ...]
+    audit_ids: tuple[str, ...]
+    context: Context
+
+    @property
+    def order(self) -> tuple[int, int, float, str]:
+        """Sort key: most severe first, then the earliest; those without a time come last."""
+        moment = self.time.timestamp() if self.time else float("inf")
+        return self.severity.rank, -(self.score or 0), moment, self.id
+
+
+def read_finding(document: Mapping[str, object]) -> Finding:
+    """Read a document of ``findings.ndjson``; wrong types become text, nothing raises."""
+    score = _score(document)
+    return Finding(
+        id=_text(document, "trailwarden.finding.id"),
+        severity=_severity(_text(document, "trailwarden.severity"), score),
+        score=score,
+        time=_time(_text(document, "@timestamp")),
+        message=_text(document, "message") or _text(document, "rule.name") or "(no message)",
+        rule_id=_text(document, "rule.id") or "(no rule id)",
+        rule_name=_text(document, "rule.name") or _text(document, "rule.id") or "(no rule name)",
+        category=_text(document, "rule.category"),
+        cluster=_text(document, "orchestrator.cluster.name") or "(no cluster)",
+        namespace=_text(document, "orchestrator.namespace"),
+        resource_type=_text(document, "orchestrator.resource.type"),
+        resource_name=_text(document, "orchestrator.resource.name"),
+        user=_text(document, "user.name") or "(no user)",
+        effective_user=_text(document, "user.effective.name"),
+        ip=_text(document, "source.ip"),
+        user_agent=_text(document, "user_agent.original"),
+        action=_text(document, "event.action"),
+        outcome=_text(document, "event.outcome"),
+        values=_texts(document, "trailwarden.evidence.values"),
+        event_ids=_texts(document, "trailwarden.evidence.event_ids"),
+        audit_ids=_texts(document, "trailwarden.evidence.audit_ids"),
+        context=_context(document),
+    )
+
+
+def _context(document: Mapping[str, object]) -> Context:
+    return Context(
+        why=_text(document, "rule.description"),
+        next_steps=_texts(document, "trailwarden.next_steps"),
+        false_positives=_texts(document, "trailwarden.false_positives"),
+        references=_texts(document, "rule.reference"),
+        techniques=_techniques(document),
+    )
+
+
+def _techniques(document: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Ids with names: ATT&CK's own name, else the one that stands at the same place."""
+    names = _texts(document, "threat.technique.name")
+    pairs: dict[str, str] = {}
+    for place, technique_id in enumerate(_texts(document, "threat.technique.id")):
+        known = TECHNIQUES.get(technique_id)
+        given = names[place] if place < len(names) else ""
+        pairs.setdefault(technique_id, known.title if known else given)
+    return tuple(pairs.items())
+
+
+def _severity(name: str, score: int | None) -> Severity:
+    if name in _SEVERITIES:
+        return _SEVERITIES[name]
+    if score is None:
+        return Severity.MEDIUM  # unknown is not harmless
+    return next(severity for least, severity in _BANDS if score >= least)
+
+
+def _score(document: Mapping[str, object]) -> int | None:
+    score = document.get("event.severity")
+    return max(0, min(score, 100)) if isinstance(score, int) else None
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):  # OverflowError: an offset that leaves the year 1 or 9999
+        return None
+
+
+def _text(document: Mapping[str, object], key: str) -> str:
+    return ", ".join(_texts(document, key))
+
+
+def _texts(document: Mapping[str, object], key: str) -> tuple[str, ...]:
+    value = document.get(key)
+    items = value if isinstance(value, list | tuple) else (value,)
+    return tuple(item if isinstance(item, str) else str(item) for item in items if _says(item))
+
+
+def _says(item: object) -> bool:
+    return item is not None and item != ""
