@@ -1,0 +1,192 @@
+"""Files in, findings out: the whole path without a server.
+
+Separate from the service, which wires the same functions to Kafka: the step of both is poll,
+normalize, detect, write, quarantine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from detectors.engine import detect
+from detectors.finding import Finding, findings
+from detectors.sigma.compiler import load_rules
+from ingest.normalize import Normalized, NormalizeSettings, normalize
+from ingest.record import Records
+from ingest.sources.files import find_files
+from ingest.sources.read import read_records
+from sinks.events_file import EventsFile
+from sinks.ndjson import NdjsonFile, quarantine_document
+from worker.accounts import Accounts
+from worker.finding_order import FindingOrder
+from worker.merge import merge
+from worker.repeats import Repeats
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from detectors.sigma.rule import Rule
+    from worker.settings import ScanSettings
+
+BATCH_RECORDS: Final = 10_000
+"""Records of a batch: a row group's worth of rules and columns, small enough for the caches."""
+
+PEEKED: Final = 20
+"""Records read to learn when a file begins."""
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The files that a scan writes."""
+
+    findings: NdjsonFile
+    events: EventsFile
+    quarantine: NdjsonFile
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What a scan counted, the rules it used, and its findings up to the report's limit."""
+
+    accounts: Accounts
+    rules: tuple[Rule, ...]
+    findings: list[Finding]
+
+
+def scan(settings: ScanSettings, findings_kept: int, progress: Progress) -> ScanResult:
+    """Read all inputs and write findings, events and quarantine.
+
+    Parameters
+        findings_kept: findings returned; all are written.
+        progress: told the bytes of input that were read since it was last told.
+
+    Raises
+        detectors.sigma.errors.InvalidRulesError: a rule is refused; nothing was read.
+        OSError: an output cannot be written.
+    """
+    rules = load_rules(settings.rules)
+    found = find_files(settings.paths)
+    accounts = Accounts(problems=list(found.problems))
+    result = ScanResult(accounts, rules, [])
+    settings.out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        outputs = Outputs(
+            stack.enter_context(NdjsonFile(settings.out / "findings.ndjson")),
+            stack.enter_context(EventsFile(settings.out / "events.parquet")),
+            stack.enter_context(NdjsonFile(settings.out / "quarantine.ndjson")),
+        )
+        for cluster, paths in _clusters(found.files, settings).items():
+            accounts.files += len(paths)
+            _scan_cluster(
+                _Cluster(cluster, paths, settings, progress), outputs, result, findings_kept
+            )
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    name: str
+    paths: list[str]
+    settings: ScanSettings
+    progress: Progress
+
+
+def _clusters(paths: list[str], settings: ScanSettings) -> dict[str, list[str]]:
+    """Group files by cluster, in the order of their paths."""
+    groups: dict[str, list[str]] = {}
+    for path in paths:
+        name = cluster_of(path) if settings.cluster_from_file else settings.cluster
+        groups.setdefault(name, []).append(path)
+    return groups
+
+
+def cluster_of(path: str) -> str:
+    """Return the cluster that a file is named after: its name without any suffix."""
+    return Path(path).name.partition(".")[0] or "default"
+
+
+def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept: int) -> None:
+    """Do the step, batch by batch: poll, normalize, detect, write, quarantine."""
+    accounts = result.accounts
+    repeats, order = Repeats(), FindingOrder()
+    normalizing = NormalizeSettings(
+        cluster.name, cluster.settings.redactor, cluster.settings.trusted_proxies
+    )
+    steps = merge(
+        cluster.paths,
+        lambda path: _start_of(path, normalizing),
+        lambda path: _batches(path, normalizing, accounts, cluster.progress),
+        lambda batch: batch.events["@timestamp"],
+    )
+    for step in steps:
+        events = repeats.drop(step.batch.events, step.watermark)
+        _account(accounts, cluster.name, step.batch, events, step.watermark)
+        order.add(findings(events, detect(events, result.rules), result.rules))
+        outputs.events.write(events)
+        outputs.quarantine.write(map(quarantine_document, step.batch.refused))
+        if step.watermark is not None:
+            _emit(order.release(step.watermark), outputs, result, kept)
+    _emit(order.release(None), outputs, result, kept)
+
+
+def _account(
+    accounts: Accounts,
+    cluster: str,
+    batch: Normalized,
+    events: pl.DataFrame,
+    watermark: datetime | None,
+) -> None:
+    accounts.add_refused(batch.refused)
+    accounts.add_events(cluster, events, batch.events.height - events.height, watermark)
+
+
+def _emit(found: list[Finding], outputs: Outputs, result: ScanResult, kept: int) -> None:
+    outputs.findings.write(finding.document for finding in found)
+    result.accounts.findings.update(finding.level.value for finding in found)
+    result.findings.extend(found[: kept - len(result.findings)])
+
+
+def _batches(
+    path: str, settings: NormalizeSettings, accounts: Accounts, progress: Progress
+) -> Iterator[Normalized]:
+    def count(size_bytes: int) -> None:
+        accounts.size_bytes += size_bytes
+        progress(size_bytes)
+
+    for chunks in gathered(read_records(path, count)):
+        for chunk in chunks:
+            accounts.problems += chunk.problems
+        yield normalize(chunks, settings)
+
+
+def gathered(chunks: Iterator[Records]) -> Iterator[list[Records]]:
+    """Gather small decode chunks to batches."""
+    held: list[Records] = []
+    height = 0
+    for chunk in chunks:
+        held.append(chunk)
+        height += len(chunk.raws)
+        if height >= BATCH_RECORDS:
+            yield held
+            held, height = [], 0
+    if held:
+        yield held
+
+
+def _start_of(path: str, settings: NormalizeSettings) -> datetime | None:
+    """Return the time of a file's first events, None where none can be read."""
+    if path == "-":
+        return None
+    for chunk in read_records(path, lambda _: None):
+        head = Records(path, chunk.raws[:PEEKED], chunk.offsets[:PEEKED])
+        first = normalize([head], settings).events["@timestamp"].min()
+        if isinstance(first, datetime):
+            return first
+    return None
