@@ -1,0 +1,159 @@
+"""`trailwarden scan`: options become settings, results become files, a table and an exit code.
+
+Separate from the options so that they can be shown without loading what a scan needs.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from detectors.sigma.errors import InvalidRulesError
+from detectors.sigma.rule import Level, Rule
+from ingest.redact.token import Redactor
+from sinks.report import Quarantine, ReadSummary, Report, RuleInfo, write_report
+from trailwarden import __version__
+from trailwarden.exit_code import ExitCode
+from trailwarden.scan_output import print_result, progress_of
+from worker.scan import ScanResult, scan
+from worker.settings import DEFAULT_CLUSTER, ScanSettings, shipped_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from worker.accounts import Accounts
+
+_SHIPPED: Final = "default"
+_DETAILED: Final = 1_000
+_KEY_MAX: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """What was given on the command line."""
+
+    paths: Sequence[str]
+    out: Path
+    cluster: str | None
+    cluster_from_file: bool
+    rules: Sequence[Path]
+    trusted_proxies: Sequence[str]
+    redaction_key_file: Path | None
+    fail_on: str | None
+
+
+def run_scan(options: ScanOptions, _input_format: str) -> ExitCode:
+    """Run a scan and print its result.
+
+    Raises
+        typer.BadParameter: an option that cannot be used; exit code 2.
+    """
+    settings = _settings(options)
+    # A scan makes millions of short-lived objects and no cycles worth finding among the modules.
+    gc.freeze()
+    try:
+        with progress_of(options.paths) as progress:
+            result = scan(settings, _DETAILED, progress)
+    except InvalidRulesError as error:
+        typer.echo(str(error), err=True)
+        return ExitCode.USAGE
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write to {settings.out}: {error}") from error
+    write_report(settings.out / "report.html", _report(result))
+    print_result(result, settings)
+    return _exit_code(result.accounts, options.fail_on)
+
+
+def _settings(options: ScanOptions) -> ScanSettings:
+    if options.cluster is not None and options.cluster_from_file:
+        raise typer.BadParameter("--cluster and --cluster-from-file exclude each other")
+    if options.cluster is not None and not options.cluster.strip():
+        raise typer.BadParameter("--cluster is empty")
+    rules = [shipped_rules() if str(path) == _SHIPPED else path for path in options.rules]
+    for path in rules:
+        if not path.exists():
+            raise typer.BadParameter(f"--rules {path}: no such file or folder")
+    try:
+        proxies = [ip_network(text) for text in options.trusted_proxies]
+    except ValueError as error:
+        raise typer.BadParameter(f"--trusted-proxy: {error}") from error
+    return ScanSettings(
+        paths=options.paths,
+        out=options.out,
+        cluster=options.cluster or DEFAULT_CLUSTER,
+        cluster_from_file=options.cluster_from_file,
+        rules=rules or [shipped_rules()],
+        trusted_proxies=proxies,
+        redactor=_redactor(options.redaction_key_file),
+    )
+
+
+def _redactor(key_file: Path | None) -> Redactor:
+    if key_file is None:
+        return Redactor()
+    try:
+        key = key_file.read_bytes().strip()
+    except OSError as error:
+        raise typer.BadParameter(f"--redaction-key-file {key_file}: {error.strerror}") from error
+    if not 1 <= len(key) <= _KEY_MAX:
+        raise typer.BadParameter(f"--redaction-key-file {key_file}: must hold 1 to 64 bytes")
+    return Redactor(key)
+
+
+def _report(result: ScanResult) -> Report:
+    accounts = result.accounts
+    return Report(
+        inputs=ReadSummary(
+            files=accounts.files,
+            records=accounts.records,
+            events=accounts.events,
+            repeats=accounts.repeats,
+            late=accounts.late,
+            size_bytes=accounts.size_bytes,
+            first_event=accounts.first,
+            last_event=accounts.last,
+            clusters=dict(accounts.clusters),
+        ),
+        findings=[finding.document for finding in result.findings],
+        rules=[_rule_info(rule) for rule in result.rules],
+        version=__version__,
+        pack_hash=pack_hash(result.rules),
+        quarantine=Quarantine(dict(accounts.refused), accounts.refused_sample),
+        problems=accounts.problems,
+        detail_limit=_DETAILED,
+    )
+
+
+def _rule_info(rule: Rule) -> RuleInfo:
+    return RuleInfo(
+        rule.id,
+        rule.title,
+        rule.category.value,
+        rule.level.value,
+        rule.techniques,
+        ", ".join(rule.catalogue),
+    )
+
+
+def pack_hash(rules: Sequence[Rule]) -> str:
+    """Return the hash of the rules in use: what ids and findings rest on, 16 hex digits."""
+    digest = hashlib.blake2b(digest_size=8)
+    for rule in sorted(rules, key=lambda one: one.id):
+        digest.update(hashlib.sha256(rule.file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _exit_code(accounts: Accounts, fail_on: str | None) -> ExitCode:
+    levels = list(Level)
+    if fail_on is not None:
+        bad = levels[levels.index(Level(fail_on)) :]
+        if any(accounts.findings[level.value] for level in bad):
+            return ExitCode.FINDINGS
+    unread = accounts.problems or accounts.refused
+    return ExitCode.INPUT_UNREADABLE if unread else ExitCode.OK
