@@ -1,0 +1,153 @@
+"""Measure the path: CPU per event of each stage and of the whole, memory, and start-up.
+
+    python benchmarks/run.py [AUDIT_LOG]
+
+User and system CPU of the whole process on the log (default: the labelled recording beside the
+checkout, else the sample that ships here), best of three, with a bare loop of orjson and forty
+Python functions on the same lines in the same run. Figures compare within one run only: other work
+on the machine slows all of them.
+"""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import bare_loop
+
+from detectors.engine import detect
+from detectors.finding import findings
+from detectors.sigma.compiler import load_rules
+from ingest.normalize import Normalized, NormalizeSettings, normalize
+from ingest.sources.read import read_records
+from sinks.events_file import EventsFile
+from worker.scan import gathered, scan
+from worker.settings import ScanSettings, shipped_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+RECORDING: Final = ROOT.parent / "shared" / "data" / "kubernetes-audit" / "audit.log.gz"
+SAMPLE: Final = ROOT / "examples" / "sample-audit.log.gz"
+ROUNDS: Final = 3
+COPIES: Final = 4
+
+
+def cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def best(function: Callable[[], object]) -> float:
+    """Return the least CPU seconds of some rounds; the first one also warms caches."""
+    spent = []
+    for _ in range(ROUNDS):
+        start = cpu()
+        function()
+        spent.append(cpu() - start)
+    return min(spent)
+
+
+def show(name: str, seconds: float, events: int) -> None:
+    each = seconds / events * 1e6
+    print(f"{name:46} {each:7.2f} us an event {1e6 / each:12,.0f} events per CPU second")
+
+
+def stages(log: Path, out: Path) -> None:
+    lines = gzip.decompress(log.read_bytes()).splitlines()
+    events = len(lines)
+    size = sum(map(len, lines)) / events
+    print(f"{log.name}: {events:,} events, {size:,.0f} bytes on average\n")
+    show("a bare loop: orjson and 40 Python functions", best(lambda: bare_loop.run(lines)), events)
+    lines.clear()
+    settings = NormalizeSettings("bench")
+    rules = load_rules([shipped_rules()])
+    show("read, decompress, cut into records", best(lambda: _drain(log)), events)
+    grouped = list(gathered(read_records(str(log), lambda _: None)))
+    show("decode and normalize", best(lambda: [normalize(b, settings) for b in grouped]), events)
+    normalized = [normalize(batch, settings) for batch in grouped]
+    grouped.clear()
+    show(f"{len(rules)} rules", best(lambda: [detect(n.events, rules) for n in normalized]), events)
+    hits = [(n.events, detect(n.events, rules)) for n in normalized]
+    show("findings", best(lambda: [findings(e, h, rules) for e, h in hits]), events)
+    show("write Parquet", best(lambda: _write(normalized, out)), events)
+    normalized.clear()
+    hits.clear()
+    gc.collect()
+    start_up = best(lambda: _scan(out / "one.log", out))
+    whole = best(lambda: _scan(log, out)) - start_up
+    show("the whole scan, less that of one event", whole, events)
+    print(f"{'that of one event, rules loaded and compiled':46} {start_up:7.2f} s")
+
+
+def _scan(log: Path, out: Path) -> None:
+    scan(ScanSettings([str(log)], out, "bench", rules=[shipped_rules()]), 1_000, lambda _: None)
+
+
+def _drain(log: Path) -> None:
+    for _ in read_records(str(log), lambda _: None):
+        pass
+
+
+def _write(normalized: list[Normalized], out: Path) -> None:
+    with EventsFile(out / "bench.parquet") as file:
+        for batch in normalized:
+            file.write(batch.events)
+
+
+LAUNCHER: Final = """
+import os, subprocess, sys, time
+start = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+_, status, used = os.wait4(process.pid, 0)
+print(time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+"""
+"""A small process between: the peak of a child counts what it was forked from."""
+
+
+def child(*args: str) -> tuple[float, float, float]:
+    """Run the command line; return wall seconds, CPU seconds and peak resident bytes."""
+    command = [sys.executable, "-c", LAUNCHER, sys.executable, "-m", "trailwarden", *args]
+    printed = subprocess.run(command, capture_output=True, check=True).stdout
+    wall, spent, peak = map(float, printed.split())
+    return wall, spent, peak
+
+
+def processes(log: Path, out: Path) -> None:
+    start_up = min(child("--help") for _ in range(ROUNDS))
+    print(f"trailwarden --help: {start_up[0]:.2f} s, {start_up[2] / 2**20:.0f} MB")
+    one = out / "one.log"
+    one.write_bytes(gzip.decompress(log.read_bytes()).partition(b"\n")[0])
+    cold = min(child("scan", str(one), "--out", str(out / "one")) for _ in range(ROUNDS))
+    print(f"scan of one event: {cold[0]:.2f} s, {cold[1]:.2f} CPU s, {cold[2] / 2**20:.0f} MB")
+    # Repeats of a log in one file: as many records to read, only the time stands still.
+    for copies in (1, COPIES):
+        joined = out / f"joined-{copies}.log.gz"
+        joined.write_bytes(log.read_bytes() * copies)
+        wall, spent, peak = child("scan", str(joined), "--out", str(out / f"out-{copies}"))
+        size = joined.stat().st_size
+        print(
+            f"scan of the log {copies} time(s) in one file ({size / 2**20:.0f} MB gzip):"
+            f" {wall:.1f} s, {spent:.1f} CPU s, peak {peak / 2**20:.0f} MB"
+        )
+    print()
+
+
+def main() -> None:
+    given = Path(sys.argv[1]) if len(sys.argv) > 1 else RECORDING
+    log = given if given.exists() else SAMPLE
+    with tempfile.TemporaryDirectory() as folder:
+        processes(log, Path(folder))
+        stages(log, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
