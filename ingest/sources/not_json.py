@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ingest.sources.tray import Tray
 
 HEAD_BYTES: Final = 1 << 10
-"""Bytes by which the beginning of an object is told: its first key is shorter in every format."""
+"""Bytes by which the beginning of an object is told: a first key, or so much of one that a binary
+file cannot hold it by accident (no control character may stand in a key)."""
 
 RUN_BYTES: Final = 1 << 20
 RUN_LINES: Final = 500
@@ -50,8 +51,7 @@ def begins_json(head: bytes) -> bool:
     key = inner[1:].lstrip(BLANK)
     if inner[:1] != b"{" or key[:1] != b'"':
         return inner[:1] == b"{" and key[:1] in {b"", b"}"}
-    if (end := string_end(key, 0)) is None:
-        return len(head) < HEAD_BYTES
+    end = string_end(key, 0) or len(key)
     return min(key[:end]) >= _SPACE and key[end:].lstrip(BLANK)[:1] in {b"", b":"}
 
 

@@ -89,6 +89,14 @@ def test_an_indented_event_is_found_among_log_lines(frames: Frames, event: Event
     assert [r.size_bytes for r in out.refused] == [8, 4, 4]
 
 
+@pytest.mark.parametrize("size", [1, 1_000, 2_000, 100_000])
+def test_an_object_may_begin_with_a_long_key_or_much_space(frames: Frames, size: int) -> None:
+    for raw in (b'{"' + b"k" * size + b'":1}', b"{" + b" " * size + b'"a":1}'):
+        out = frames(b"text\n" + raw + b"\n[\n" + raw + b"\n]")
+        assert out.raws == [raw, raw]
+        assert len(out.refused) == 1
+
+
 def test_json_that_is_no_object_is_refused_as_no_event(frames: Frames) -> None:
     out = frames(b'{}\n42\n"text"\nnull\n{}\n[1,2]\n')
     assert out.raws == [b"{}", b"{}"]

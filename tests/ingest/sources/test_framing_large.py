@@ -130,6 +130,8 @@ def test_an_event_on_a_50_mb_line_is_salvaged_in_little_memory(
         (b'[ "', b'aaaaaaaaaaaaaa\\"', b'"]'),  # the windows' edges now fall within escapes
         (b"[", b'{"name":"\\"q\\\\\\"","spec":["]}{["]},', b"1]"),
         (b'{"a":"', b"\\\\", b'"}'),
+        (b'["' + b"x" * 9 * MIB + b'"', b",1", b"]"),  # a gap from a string to what may follow one
+        (b'["' + b"x" * 9 * MIB + b' "', b",1", b"]"),
         (b"", b'{"a":', b"x"),  # deeper and deeper, and never closed
     ],
 )
@@ -145,6 +147,13 @@ def test_a_body_with_a_gap_never_passes_for_whole(
     assert "requestObject" not in saved
     assert ("stageTimestamp" in saved) == (closing != b"x")
     assert out.salvaged[out.offsets[1]].dropped == ("requestObject",)
+
+
+def test_what_follows_a_body_is_kept_even_if_it_is_long(event: Event, frames: Frames) -> None:
+    head, tail = event(2, requestObject="BODY", note="NOTE").split(b'"BODY"')
+    tail = tail.replace(b'"NOTE"', b'"' + b"y" * 300_000 + b'"')
+    out = frames(head + b"[" + b"1," * 5 * MIB + b"1]" + tail)
+    assert orjson.loads(out.raws[0]) == orjson.loads(event(2, note="y" * 300_000))
 
 
 def test_a_record_of_just_the_limit_is_left_whole(event: Event, frames: Frames) -> None:
