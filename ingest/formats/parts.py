@@ -68,10 +68,6 @@ class PartTable(Generic[T]):
             for part in raws
         ]
 
-    def per_row(self, values: list[Any]) -> list[Any]:
-        """Return one value per row from one value per code."""
-        return [values[code] for code in self.codes]
-
     def _add_missing(self) -> int:
         code = self._index.get(b"")
         return self._add(b"") if code is None else code
