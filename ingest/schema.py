@@ -200,7 +200,9 @@ _POD_SPEC: Final = (
     Column(_POD + "ephemeral_containers", TEXTS, "names of the ephemeral containers"),
     Column(_POD + "images", TEXTS, "images as written", ("requestObject.spec.containers.image",)),
     Column(_POD + "image_registries", TEXTS, "registry host of each image, docker.io if none"),
-    Column(_POD + "commands", TEXTS, "command and args of each container, joined, redacted"),
+    Column(
+        _POD + "commands", TEXTS, "command and args of each container, hook and probe, redacted"
+    ),
     Column(_POD + "decoded_commands", TEXTS, "the same with base64, hex and quoting undone"),
     Column(_POD + "privileged", FLAG, "a container is privileged"),
     Column(_POD + "host_pid", FLAG, "shares the node's process ids"),

@@ -25,7 +25,11 @@ MAX_DEPTH: Final = 20
 _CUT: Final = f"[cut at depth {MAX_DEPTH}]"
 _CONTAINERS: Final[frozenset[Any]] = frozenset({dict, list})
 _DATA: Final = frozenset({"data", "stringData"})
-_LAST_APPLIED: Final = "last-applied-configuration"
+_BINARY: Final = "binaryData"
+_COPIES: Final = ("last-applied-configuration", "last-applied", "/applied", "/original")
+"""How annotations end that hold a copy of the object: kubectl's, and those of its likes (Rancher,
+kapp, Banzai), some of them compressed."""
+
 _WEBHOOK_PATCH: Final = "patch.webhook.admission.k8s.io/"
 _SECRET_RESOURCES: Final = frozenset({"secrets", "secretlist", "secret"})
 _SPECIAL: Final = frozenset({"value", "data", "stringData"})
@@ -114,7 +118,7 @@ def _object(node: dict[str, Any], redactor: Redactor, in_secret: bool, depth: in
 
 
 def _container(key: str, value: Any, redactor: Redactor, in_secret: bool, depth: int) -> Any:
-    if in_secret and key in _DATA:
+    if key == _BINARY or (in_secret and key in _DATA):
         return _all_values(value, redactor, depth)
     if key in _COMMANDS and value.__class__ is list:
         return redact_args([_as_text(part) for part in value], redactor)
@@ -144,7 +148,7 @@ def _may_be_a_pin(key: str) -> bool:
 @lru_cache(_CACHE_SIZE)
 def _key_may_hold_secret(key: str) -> bool:
     return (
-        key.endswith(_LAST_APPLIED)
+        key.endswith(_COPIES)
         or key.startswith(_WEBHOOK_PATCH)
         or (not key.startswith(_LATENCY) and names_a_secret(key))
     )

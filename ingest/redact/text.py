@@ -21,6 +21,7 @@ _NAME: Final = (
     r"|connection[_-]?string|session[_-]?id|cookie|[_.-](?:pass|dsn))s?"
 )
 _IS: Final = r"\s*(?:[=:]|%3D)\s*"
+_PLAIN_IS: Final = r"\s*(?:(?:=|%3D)\s*|:\s+(?:[|>][+-]?(?:\\n|\s)\s*)?)"
 _PLAIN: Final = (
     # $(...), ${...} and `...` are no values; what a shell would begin anew ends one.
     r"((?:\$[^\s\"'&,;{}\[\]\\(`|<>]|[^\s\"'&,;{}\[\]\\$`|<>])[^\s\"'&,;{}\[\]\\`|<>]{2,})"
@@ -68,13 +69,9 @@ _PATTERNS: Final[tuple[tuple[str, str], ...]] = (
         r"(?i)" + _NAME + r"\\*[\"']" + _IS + r"([0-9]{3,})",
     ),
     (
+        # `x-secrets:v1` is an image; of YAML's block scalars the first line is taken
         "named-secret",
-        r"(?i)"
-        + _NAME
-        + _IS
-        # of YAML's block scalars the first line
-        + r"(?:[|>][+-]?(?:\\n|\s)\s*)?(?:\\*[\"'])?"
-        + _PLAIN,
+        r"(?i)" + _NAME + _PLAIN_IS + r"(?:\\*[\"'])?" + _PLAIN,
     ),
     (
         "named-secret",
@@ -168,7 +165,9 @@ Aho-Corasick automaton spares nearly all values the patterns."""
 _NAMED: Final = rf"(?i){_NAME}(?:\\*[\"'])?{_IS}(?:\\*[\"'][^\"'\\]|[^\s\"'\\{{}}\[\],&;])"
 """What all patterns with a name and a value have in common."""
 
-_JOINT: Final = "|".join(f"(?:{p})" for p in (_NAMED, *(p for _, p in PATTERNS if _IS not in p)))
+_JOINT: Final = "|".join(
+    f"(?:{p})" for p in (_NAMED, *(p for _, p in PATTERNS if _IS not in p and _PLAIN_IS not in p))
+)
 """All patterns in one automaton: most suspects of the first pass are none (``secrets``)."""
 
 _HARMLESS: Final = frozenset(

@@ -478,7 +478,7 @@ def test_many_distinct_users_cost_bounded_memory(build: Build) -> None:
     template = orjson.dumps(build(userAgent="AGENT", sourceIPs=["SOURCE"]))
     template = template.replace(b'"jane"', b'"USER"')
     settings = NormalizeSettings("blue")
-    for start in range(0, 80_000, 5_000):
+    for start in range(0, 40_000, 5_000):
         raws = [
             template.replace(b"USER", b"user-%d" % number)
             .replace(b"AGENT", b"agent-%d/1" % number)

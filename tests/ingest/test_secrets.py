@@ -189,6 +189,12 @@ PLACES: Final[dict[str, Plant]] = {
         operations(f"/metadata/annotations/{LAST_APPLIED.replace('/', '~1')}", "§"),
         "patch",
     ),
+    "copy by rancher": on(
+        "pods", {"metadata": {"annotations": {"objectset.rio.cattle.io/applied": "¶"}}}
+    ),
+    "copy by kapp": on(
+        "pods", {"metadata": {"annotations": {"kapp.k14s.io/original": '{"a":"§"}'}}}
+    ),
     "annotation of a token": on("pods", {"metadata": {"annotations": {"x.io/api-token": "§"}}}),
     "ingress snippet": on(
         "ingresses",
@@ -242,6 +248,7 @@ PLACES: Final[dict[str, Plant]] = {
     "config json patch": on("configmaps", operations("/data/x", INI), "patch"),
     "config json patch of a key": on("configmaps", operations("/data/password", "§"), "patch"),
     "config json patch of all": on("configmaps", operations("/data", {"x": INI}), "patch"),
+    "config binary": on("configmaps", {"binaryData": {"x": "¶"}}),
     "config last applied": on(
         "configmaps", {"metadata": {"annotations": {LAST_APPLIED: dumps({"data": {"x": INI}})}}}
     ),

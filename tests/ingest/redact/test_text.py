@@ -144,6 +144,9 @@ UNTOUCHED: Final = (
     "user@example.com",
     "bypass=something compass: north",
     "passthrough: yes",
+    "registry.example/external-secrets/external-secrets:v0.18.2",
+    '"image":"registry.example/vault-token:1.0.3","ports":[]',
+    "system:serviceaccount:kube-system:token-cleaner",
 )
 
 

@@ -281,6 +281,18 @@ def test_what_is_no_object_in_a_list_is_refused(frames: Frames, event: Event, si
     assert len(out.refused) == 3
 
 
+def test_a_cut_line_ends_wherever_the_next_begins(frames: Frames, event: Event) -> None:
+    for size in range(4_090, 4_100):  # about the size of the first window that is searched
+        half = b'{"kind":"' + b"x" * (size - 9)
+        out = frames(event(1) + b"\n" + half + b"\n" + event(2) + b"\n" + event(3))
+        assert out.raws == [event(1), half, event(2), event(3)]
+
+
+def test_an_object_that_is_more_than_a_list_is_left_whole(frames: Frames) -> None:
+    raw = b'{\n"kind":"Event",\n"level":"Metadata",\n"items":[{},\n{}]\n}'
+    assert frames(raw).raws == [raw]
+
+
 def test_a_list_object_may_end_without_its_brace(frames: Frames, event: Event) -> None:
     stream = b'{"kind":"EventList","items":[\n' + event(1) + b"]" + event(2) + b"\n" + event(3)
     out = frames(stream)
