@@ -49,12 +49,12 @@ def redact_facets(facets: list[Facet], redactor: Redactor) -> dict[int, set[str]
             values = facet[column] if isinstance(facet[column], list) else [facet[column]]
             places += [(at, column, index) for index in range(len(values))]
             texts += values
+    searched = pl.Series(texts, dtype=pl.String)
     kinds: dict[int, set[str]] = {}
-    for (at, _, _), text in zip(places, texts, strict=True):
-        if MARK in text:
-            kinds.setdefault(at, set()).add("structure")
+    for position in searched.str.contains(MARK, literal=True).arg_true():
+        kinds.setdefault(places[position][0], set()).add("structure")
     found: dict[int, set[str]] = {}
-    redacted = redact_texts(pl.Series(texts, dtype=pl.String), redactor, found)
+    redacted = redact_texts(searched, redactor, found)
     for position, names in found.items():
         at, column, index = places[position]
         kinds.setdefault(at, set()).update(names)

@@ -60,7 +60,7 @@ def test_a_body_of_ordinary_depth_is_kept() -> None:
 
 
 def test_of_two_bodies_the_one_that_fits_is_kept_and_members_after_them_come_first() -> None:
-    large = b'"' + b"x" * (MAX_RECORD_BYTES - 100) + b'"'
+    large = b'"' + b"x" * (MAX_RECORD_BYTES - len(WHO) - 50) + b'"'  # fits, but not with WHEN
     saved = salvage(WHO + b',"requestObject":' + large + b',"responseObject":{}' + WHEN)
     assert saved is not None
     assert saved.dropped == ("requestObject",)
