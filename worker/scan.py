@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 BATCH_RECORDS: Final = 10_000
 """Records of a batch: a row group's worth of rules and columns, small enough for the caches."""
 
+BATCH_BYTES: Final = 128 << 20
+"""Bytes of a batch at most: records may have 8 MiB each, ordinary ones 2.5 kB."""
+
 PEEKED: Final = 20
 """Records read to learn when a file begins."""
 
@@ -169,21 +172,22 @@ def _batches(
 def gathered(chunks: Iterator[Records]) -> Iterator[list[Records]]:
     """Gather small decode chunks to batches."""
     held: list[Records] = []
-    height = 0
+    height = size_bytes = 0
     for chunk in chunks:
         held.append(chunk)
         height += len(chunk.raws)
-        if height >= BATCH_RECORDS:
+        size_bytes += sum(map(len, chunk.raws))
+        if height >= BATCH_RECORDS or size_bytes >= BATCH_BYTES:
             yield held
-            held, height = [], 0
+            held, height, size_bytes = [], 0, 0
     if held:
         yield held
 
 
 def _start_of(path: str, settings: NormalizeSettings) -> datetime | None:
     """Return the time of a file's first events, None where none can be read."""
-    if path == "-":
-        return None
+    if not Path(path).is_file():
+        return None  # standard input or a pipe can be read only once
     for chunk in read_records(path, lambda _: None):
         head = Records(path, chunk.raws[:PEEKED], chunk.offsets[:PEEKED])
         first = normalize([head], settings).events["@timestamp"].min()

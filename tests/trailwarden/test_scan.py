@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -291,3 +293,14 @@ def test_a_50_mb_line_costs_itself_alone(
     # The padded event is the first line's own act: kept without its body, and marked.
     assert events.height == 20
     assert b"1 repeat" in done.stdout
+
+
+def test_a_named_pipe_is_read_once_and_whole(tmp_path: Path, sample_lines: list[bytes]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"\n".join(sample_lines[:3000]),))
+    writer.start()
+    done = run("scan", str(pipe), "--out", str(tmp_path / "out"))
+    writer.join(timeout=30)
+    assert done.returncode == 0
+    assert pl.read_parquet(tmp_path / "out" / "events.parquet").height == 3000
