@@ -55,8 +55,14 @@ _RECORD: Final = (
     Column("trailwarden.parse.issues", TEXTS, "what was wrong with the record, yet evaluated"),
     Column("trailwarden.redacted", TEXTS, "kinds of secrets that were taken out of this event"),
     Column("trailwarden.truncated", FLAG, "bodies are missing because something cut them off"),
-    Column("log.file.path", TEXT, "the file the record was read from"),
-    Column("log.offset", NUMBER, "its byte offset in the decompressed file"),
+    Column(
+        "event.created",
+        TIME,
+        "when a collector received the record; nothing where a file was scanned",
+    ),
+    Column("agent.name", TEXT, "the collector that received it"),
+    Column("log.file.path", TEXT, "the file it was read from, or Kafka topic and partition"),
+    Column("log.offset", NUMBER, "its byte offset in the decompressed file, or Kafka's offset"),
 )
 
 _KUBERNETES: Final = (
