@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,17 @@ def recording() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the labelled recording in ../shared/data/kubernetes-audit")
     return folder
+
+
+@pytest.fixture(scope="session")
+def kafka() -> str:
+    """Return the bootstrap servers of a real broker."""
+    address = os.environ.get("TRAILWARDEN_TEST_KAFKA")
+    return address or pytest.skip("needs TRAILWARDEN_TEST_KAFKA")
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_url() -> str:
+    """Return the address of a real Elasticsearch node."""
+    address = os.environ.get("TRAILWARDEN_TEST_ELASTICSEARCH")
+    return address or pytest.skip("needs TRAILWARDEN_TEST_ELASTICSEARCH")

@@ -13,8 +13,13 @@ FRAMES = {"polars", "pyarrow"}
 
 # Who may import a third party: a folder or a module; everybody else may not.
 ALLOWED = {
-    "confluent_kafka": ("ingest/sources", "sinks"),
+    "aiohttp": ("ingest/collectors",),
+    "confluent_kafka": ("ingest/collectors", "ingest/sources", "sinks"),
     "elasticsearch": ("sinks",),
+    "prometheus_client": ("worker",),
+    "pydantic": ("worker",),
+    "structlog": ("worker",),
+    "urllib3": ("sinks",),
     "sklearn": ("models",),
     "jinja2": ("sinks/report",),
     "yaml": ("detectors/sigma/strict_yaml.py",),
@@ -22,7 +27,14 @@ ALLOWED = {
     "rich": ("trailwarden",),
 }
 # Collectors import these: bytes only, no frames.
-BYTES_ONLY = ("ingest/sources", "ingest/record.py", "ingest/json_scan.py", "ingest/salvage.py")
+BYTES_ONLY = (
+    "ingest/collectors",
+    "ingest/sources",
+    "ingest/envelope.py",
+    "ingest/record.py",
+    "ingest/json_scan.py",
+    "ingest/salvage.py",
+)
 
 
 def modules() -> list[Path]:
