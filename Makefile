@@ -9,11 +9,11 @@ SAMPLE := examples/sample-audit.log.gz
 EVENTS ?= 1000000
 LABELLED ?= ../shared/data/kubernetes-audit
 
-.PHONY: setup demo test check bench fuzz score lock docs clean help
+.PHONY: setup demo test check e2e chaos notebooks bench bench-stream fuzz score lock docs clean help
 .DEFAULT_GOAL := help
 
 help:  ## show what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(READY)  ## create the environment in .venv from the lock file
 
@@ -27,8 +27,14 @@ $(READY): requirements/dev.lock pyproject.toml
 demo: $(READY)  ## scan the sample that ships here; prints findings and where the report is
 	$(BIN)/trailwarden scan $(SAMPLE) --cluster sample --out $(OUT)
 
-test: $(READY)  ## run all tests
+test: $(READY)  ## run all tests; starts a real Kafka and a real Elasticsearch for those that need them
 	$(BIN)/python -m pytest
+
+e2e: $(READY)  ## the sample through collectors, Kafka, worker and Elasticsearch, compared with a scan
+	$(BIN)/python -m pytest tests/e2e
+
+chaos: $(READY)  ## faults at their long dose: kills, zombies, rebalances, storms, full disks
+	TRAILWARDEN_FAULT_DOSE=chaos TRAILWARDEN_MODEL_RUNS=20000 $(BIN)/python -m pytest tests/worker/test_checkpoint_model.py tests/faults tests/e2e
 
 check: $(READY)  ## lint, format, types and import rules
 	$(BIN)/ruff check .
@@ -36,10 +42,17 @@ check: $(READY)  ## lint, format, types and import rules
 	$(BIN)/mypy
 	$(BIN)/mypy --explicit-package-bases tests
 	MYPYPATH=benchmarks $(BIN)/mypy benchmarks
+	$(BIN)/mypy --explicit-package-bases notebooks
 	$(BIN)/python -m pytest -q tests/test_structure.py
 
 bench: $(READY)  ## measure: CPU per event of each stage and of the whole path
 	$(BIN)/python benchmarks/run.py
+
+bench-stream: $(READY)  ## measure: events a second from Kafka to committed, latency, memory
+	$(BIN)/python benchmarks/stream.py
+
+notebooks: $(READY)  ## execute the notebooks on the sample; writes out/notebooks
+	$(BIN)/python notebooks/run.py --out out/notebooks
 
 fuzz: $(READY)  ## run mutated events through the whole path (EVENTS=1000000)
 	$(BIN)/python tests/fuzz_events.py $(EVENTS)
@@ -53,6 +66,7 @@ docs: $(READY)  ## write the generated pages again
 lock:  ## resolve the lock files again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --all-extras --group dev -o requirements/dev.lock
+	printf 'hatchling\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --constraints requirements/dev.lock - -o requirements/build.lock
 
 clean:  ## remove what was made
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,7 +7,7 @@ function of the records and the settings: the service, `scan`, replay and notebo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 import polars as pl
@@ -33,13 +33,16 @@ if TYPE_CHECKING:
     from ingest.formats.audit_event import AuditEvent
     from ingest.record import Records, Refused
 
+CLUSTER: Final = "orchestrator.cluster.name"
+
 
 @dataclass(frozen=True, slots=True)
 class NormalizeSettings:
     """What normalize must be told: never read from a record.
 
-    ``cluster`` names the cluster; ``trusted_proxies`` are the networks whose X-Forwarded-For is
-    believed; ``redactor`` holds the key that equal secrets are compared by.
+    ``cluster`` names the cluster of records whose chunk names none; ``trusted_proxies`` are the
+    networks whose X-Forwarded-For is believed; ``redactor`` holds the key that equal secrets are
+    compared by.
     """
 
     cluster: str
@@ -90,7 +93,7 @@ def normalize(chunks: Iterable[Records], settings: NormalizeSettings) -> Normali
     secrets = redact_facets(batch.facets, settings.redactor)
     columns.update(sparse_series(batch.height, batch.facet_rows, batch.facets))
     _part_issues(batch)
-    columns.update(_derived(columns, settings.cluster))
+    columns.update(_derived(columns))
     times = event_times(columns["@timestamp"], columns["event.start"], batch.issues)
     columns.update({name: times[name] for name in times.columns})
     events, kinds = redact_frame(event_frame(columns, batch.height), settings.redactor)
@@ -99,12 +102,10 @@ def normalize(chunks: Iterable[Records], settings: NormalizeSettings) -> Normali
     return Normalized(_finish(events, batch, kinds), batch.refused)
 
 
-def _derived(columns: dict[str, pl.Series], cluster: str) -> dict[str, pl.Series]:
+def _derived(columns: dict[str, pl.Series]) -> dict[str, pl.Series]:
     """Work out ids, action and outcome, from texts as they were received."""
-    frame = pl.DataFrame(list(columns.values())).with_columns(
-        pl.lit(cluster).alias("orchestrator.cluster.name")
-    )
-    found = frame.select("orchestrator.cluster.name", ACTION, OUTCOME).hstack(audit_ids(frame))
+    frame = pl.DataFrame(list(columns.values()))
+    found = frame.select(ACTION, OUTCOME).hstack(audit_ids(frame))
     return {name: found[name] for name in found.columns}
 
 
@@ -118,6 +119,7 @@ def _decode_chunk(chunk: Records, settings: NormalizeSettings, batch: _Batch) ->
     columns = event_columns(events)
     columns["log.offset"] = decoded.offsets
     columns["log.file.path"] = [chunk.path] * len(events)
+    columns[CLUSTER] = [chunk.cluster or settings.cluster] * len(events)
     for name, values in columns.items():
         batch.columns.setdefault(name, []).extend(values)
     names = [user.username for user in batch.parts.users.values]

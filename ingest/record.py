@@ -77,7 +77,8 @@ class Records:
     ``raws[i]`` are the bytes of one record (one event, or a list of events on one line) and
     ``offsets[i]`` its place in the decompressed stream. ``problems`` say what ended the file
     early or kept it from being opened. ``salvaged[offset]`` stands for each raw that is not the
-    record's own bytes but what was left of it.
+    record's own bytes but what was left of it. ``cluster`` is whose records they are where the
+    messages that brought them said so; None leaves it to the settings.
     """
 
     path: str
@@ -86,6 +87,7 @@ class Records:
     refused: list[Refused] = field(default_factory=list)
     problems: list[InputProblem] = field(default_factory=list)
     salvaged: dict[int, Salvage] = field(default_factory=dict)
+    cluster: str | None = None
 
 
 def sha256_hex(raw: bytes | memoryview) -> str:

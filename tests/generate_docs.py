@@ -17,7 +17,9 @@ from ingest.schema import (
     TEXTS,
     TIME,
 )
+from worker.metrics import metrics_page
 from worker.settings import shipped_rules
+from worker.settings_page import settings_page
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 
@@ -83,7 +85,12 @@ def _rule(rule: Rule) -> list[str]:
     return lines
 
 
-PAGES: Final = {"schema.md": schema_page, "rules.md": rules_page}
+PAGES: Final = {
+    "schema.md": schema_page,
+    "rules.md": rules_page,
+    "metrics.md": metrics_page,
+    "settings.md": settings_page,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

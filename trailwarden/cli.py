@@ -13,6 +13,15 @@ from typing import Annotated
 import typer
 
 from trailwarden import __version__
+from trailwarden.commands import collect, kibana, quarantine, services
+from trailwarden.commands.doctor import DOCTOR_EXAMPLES, doctor
+from trailwarden.commands.ledger import EXAMPLES as LEDGER_EXAMPLES
+from trailwarden.commands.ledger import ledger
+from trailwarden.commands.run import EXAMPLES as RUN_EXAMPLES
+from trailwarden.commands.run import run
+from trailwarden.commands.setup import SETUP_EXAMPLES, setup
+from trailwarden.commands.verify import EXAMPLES as VERIFY_EXAMPLES
+from trailwarden.commands.verify import verify
 
 app = typer.Typer(
     name="trailwarden",
@@ -70,6 +79,7 @@ Examples:
   trailwarden scan /var/log/kubernetes --cluster prod-eu --out findings/
   ssh control-plane cat /var/log/kubernetes/audit.log | trailwarden scan -
   trailwarden scan logs/ --cluster-from-file --fail-on high
+  trailwarden scan audit.log --elasticsearch https://es:9200 --config tw.yml
 
 \b
 Writes to the folder --out:
@@ -82,7 +92,8 @@ Writes to the folder --out:
 Exit code:
   0  done
   1  some input could not be read: a file, or records that are in quarantine;
-     the rest was processed
+     the rest was processed. Or Elasticsearch cannot be written to: not set up,
+     no right to, or not there
   2  wrong usage, or a rule that was refused
   3  --fail-on was met (whatever could not be read besides)
 """
@@ -142,6 +153,22 @@ def scan(
             "low, medium, high or critical.",
         ),
     ] = None,
+    elasticsearch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Also write events and findings there, with the ids of the service; "
+            "credentials come from --config.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="TRAILWARDEN_CONFIG",
+            help="File of settings, YAML; read only with --elasticsearch.",
+        ),
+    ] = None,
 ) -> None:
     """Scan audit logs without any server: findings, a report and a table of events."""
     from trailwarden.scan_command import ScanOptions, run_scan  # noqa: PLC0415 - loads Polars
@@ -155,5 +182,18 @@ def scan(
         trusted_proxies=trusted_proxy or [],
         redaction_key_file=redaction_key_file,
         fail_on=fail_on,
+        elasticsearch=elasticsearch,
+        config=config,
     )
     raise typer.Exit(run_scan(options, str(input_format)))
+
+
+app.command(epilog=RUN_EXAMPLES)(run)
+app.add_typer(collect.app, name="collect")
+app.command(epilog=SETUP_EXAMPLES)(setup)
+app.command(epilog=DOCTOR_EXAMPLES)(doctor)
+app.command(epilog=LEDGER_EXAMPLES)(ledger)
+app.add_typer(quarantine.app, name="quarantine")
+app.command(epilog=VERIFY_EXAMPLES)(verify)
+app.add_typer(services.app, name="services")
+app.add_typer(kibana.app, name="kibana")

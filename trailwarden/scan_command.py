@@ -6,7 +6,6 @@ Separate from the options so that they can be shown without loading what a scan 
 from __future__ import annotations
 
 import gc
-import hashlib
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
@@ -14,13 +13,14 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from detectors.sigma.errors import InvalidRulesError
+from detectors.sigma.pack import pack_hash
 from detectors.sigma.rule import Level, Rule
 from ingest.redact.token import Redactor
 from sinks.report import Quarantine, ReadSummary, Report, RuleInfo, write_report
 from trailwarden import __version__
 from trailwarden.exit_code import ExitCode
 from trailwarden.scan_output import print_result, progress_of
-from worker.scan import ScanResult, scan
+from worker.scan import DeliveryFailedError, ScanResult, scan
 from worker.settings import DEFAULT_CLUSTER, ScanSettings, shipped_rules
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from worker.accounts import Accounts
+    from worker.delivery import Delivery
 
 _SHIPPED: Final = "default"
 _DETAILED: Final = 1_000
@@ -46,6 +47,8 @@ class ScanOptions:
     trusted_proxies: Sequence[str]
     redaction_key_file: Path | None
     fail_on: str | None
+    elasticsearch: str | None = None
+    config: Path | None = None
 
 
 def run_scan(options: ScanOptions, _input_format: str) -> ExitCode:
@@ -58,16 +61,37 @@ def run_scan(options: ScanOptions, _input_format: str) -> ExitCode:
     # A scan makes millions of short-lived objects and no cycles worth finding among the modules.
     gc.freeze()
     try:
+        delivery = _delivery(options)
         with progress_of(options.paths) as progress:
-            result = scan(settings, _DETAILED, progress)
+            result = scan(settings, _DETAILED, progress, delivery)
     except InvalidRulesError as error:
         typer.echo(str(error), err=True)
         return ExitCode.USAGE
+    except DeliveryFailedError as error:
+        typer.echo(f"trailwarden: {error}", err=True)
+        return ExitCode.INPUT_UNREADABLE
     except OSError as error:
         raise typer.BadParameter(f"cannot write to {settings.out}: {error}") from error
     write_report(settings.out / "report.html", _report(result))
     print_result(result, settings)
-    return _exit_code(result.accounts, options.fail_on)
+    code = _exit_code(result.accounts, options.fail_on)
+    return code if delivery is None else _delivered(delivery, code)
+
+
+def _delivery(options: ScanOptions) -> Delivery | None:
+    if options.elasticsearch is None:
+        return None
+    from trailwarden.scan_delivery import delivery_to  # noqa: PLC0415 - loads the client
+
+    return delivery_to(options.elasticsearch, options.config)
+
+
+def _delivered(delivery: Delivery, code: ExitCode) -> ExitCode:
+    from trailwarden.scan_delivery import written  # noqa: PLC0415 - loads the client
+
+    typer.echo(written(delivery.counts))
+    refused = delivery.counts.poisoned and code is ExitCode.OK
+    return ExitCode.INPUT_UNREADABLE if refused else code
 
 
 def _settings(options: ScanOptions) -> ScanSettings:
@@ -139,14 +163,6 @@ def _rule_info(rule: Rule) -> RuleInfo:
         rule.techniques,
         ", ".join(rule.catalogue),
     )
-
-
-def pack_hash(rules: Sequence[Rule]) -> str:
-    """Return the hash of the rules in use: what ids and findings rest on, 16 hex digits."""
-    digest = hashlib.blake2b(digest_size=8)
-    for rule in sorted(rules, key=lambda one: one.id):
-        digest.update(hashlib.sha256(rule.file.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def _exit_code(accounts: Accounts, fail_on: str | None) -> ExitCode:

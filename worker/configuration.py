@@ -43,6 +43,9 @@ class Kafka(_Group):
     bootstrap_servers: str = _setting("127.0.0.1:9092", "brokers to begin with, HOST:PORT,...")
     raw_topic: str = _setting("raw", "topic of all records, keyed by cluster")
     quarantine_topic: str = _setting("quarantine", "topic of refused records, redacted")
+    signals_topic: str = _setting("signals", "topic of correlations across clusters")
+    raw_retention_hours: int = _setting(72, "time that the topic of records keeps them", ge=1)
+    quarantine_retention_days: int = _setting(30, "days that refused records are kept", ge=1)
     inbox_prefix: str = _setting("inbox.", "topics that foreign shippers write to begin so")
     group: str = _setting("trailwarden", "consumer group of the workers")
     group_protocol: Literal["classic", "consumer"] = _setting(
@@ -93,6 +96,10 @@ class Store(_Group):
     """Archive segments and snapshots of state: one folder that all workers share."""
 
     folder: Path = _setting(Path("trailwarden-data"), "holds archive/ and state/")
+    begin_archive: bool = _setting(
+        default=False,
+        description="begin a new archive although the group has progress that none covers",
+    )
 
 
 class Checkpoint(_Group):
@@ -164,6 +171,9 @@ class Webhook(_Group):
     )
     body_bytes: int = _setting(16 << 20, "most bytes of a body, also when unpacked", ge=1 << 10)
     acknowledge_s: float = _setting(10.0, "longest wait for Kafka before answering 503", gt=0)
+    connections: int = _setting(
+        256, "open at a time, 0.3 MB each with TLS; beyond it the longest idle one is closed", ge=1
+    )
 
 
 class Tail(_Group):

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from detectors.engine import detect
 from detectors.finding import Finding, findings
@@ -28,6 +28,8 @@ from worker.merge import merge
 from worker.repeats import Repeats
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from detectors.sigma.rule import Rule
@@ -45,13 +47,31 @@ PEEKED: Final = 20
 Progress = Callable[[int], None]
 
 
+class DeliveryFailedError(Exception):
+    """A delivery cannot go on; the text says why, and how far it came."""
+
+
+class Delivery(Protocol):
+    """Where events and findings go besides the files; may raise DeliveryFailedError."""
+
+    def add(self, events: pl.DataFrame, rows: pl.Series) -> None:
+        """Take a batch of events; ``rows`` are those that a finding rests on."""
+
+    def add_findings(self, found: Sequence[Finding]) -> None:
+        """Take findings, each id once."""
+
+    def finish(self) -> list[dict[str, Any]]:
+        """Send what is left; return quarantine documents of what cannot be delivered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """The files that a scan writes."""
+    """The files that a scan writes, and where else it delivers."""
 
     findings: NdjsonFile
     events: EventsFile
     quarantine: NdjsonFile
+    delivery: Delivery | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +83,21 @@ class ScanResult:
     findings: list[Finding]
 
 
-def scan(settings: ScanSettings, findings_kept: int, progress: Progress) -> ScanResult:
+def scan(
+    settings: ScanSettings,
+    findings_kept: int,
+    progress: Progress,
+    delivery: Delivery | None = None,
+) -> ScanResult:
     """Read all inputs and write findings, events and quarantine.
 
     Parameters
         findings_kept: findings returned; all are written.
         progress: told the bytes of input that were read since it was last told.
+        delivery: gets events and findings as well.
 
     Raises
+        DeliveryFailedError: ``delivery`` cannot go on; no file appears.
         detectors.sigma.errors.InvalidRulesError: a rule is refused; nothing was read.
         OSError: an output cannot be written.
     """
@@ -84,12 +111,15 @@ def scan(settings: ScanSettings, findings_kept: int, progress: Progress) -> Scan
             stack.enter_context(NdjsonFile(settings.out / "findings.ndjson")),
             stack.enter_context(EventsFile(settings.out / "events.parquet")),
             stack.enter_context(NdjsonFile(settings.out / "quarantine.ndjson")),
+            delivery,
         )
         for cluster, paths in _clusters(found.files, settings).items():
             accounts.files += len(paths)
             _scan_cluster(
                 _Cluster(cluster, paths, settings, progress), outputs, result, findings_kept
             )
+        if delivery:
+            outputs.quarantine.write(delivery.finish())
     return result
 
 
@@ -131,8 +161,11 @@ def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept:
     for step in steps:
         events = repeats.drop(step.batch.events, step.watermark)
         _account(accounts, cluster.name, step.batch, events, step.watermark)
-        order.add(findings(events, detect(events, result.rules), result.rules))
+        hits = detect(events, result.rules)
+        order.add(findings(events, hits, result.rules))
         outputs.events.write(events)
+        if outputs.delivery:
+            outputs.delivery.add(events, hits["row"])
         outputs.quarantine.write(map(quarantine_document, step.batch.refused))
         if step.watermark is not None:
             _emit(order.release(step.watermark), outputs, result, kept)
@@ -152,6 +185,8 @@ def _account(
 
 def _emit(found: list[Finding], outputs: Outputs, result: ScanResult, kept: int) -> None:
     outputs.findings.write(finding.document for finding in found)
+    if outputs.delivery:
+        outputs.delivery.add_findings(found)
     result.accounts.findings.update(finding.level.value for finding in found)
     result.findings.extend(found[: kept - len(result.findings)])
 

@@ -1,0 +1,1 @@
+"""What brings records to Kafka: producer, webhook, tail, inbox."""

@@ -1,0 +1,135 @@
+"""Settings in, a running mover of inbox topics out, until SIGTERM.
+
+Separate from the inbox itself, which knows no settings, clock, signals or logs.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from ingest.collectors.counts import CollectorCounts
+from ingest.collectors.inbox import Inbox, InboxFailedError, InboxOptions
+from ingest.collectors.producer import ProducerFailedError, RecordProducer
+from ingest.collectors.topic_probe import TopicProbe
+from worker.collector_watch import watching_workers
+from worker.configuration import InvalidSettingsError
+from worker.health import HealthServer, Heartbeat
+from worker.kafka_client import client_config
+from worker.logs import configure_logs, log_uncaught
+from worker.metrics import collector_samples, metrics_registry
+
+if TYPE_CHECKING:
+    from worker.configuration import Settings
+    from worker.metrics import Samples
+
+HEARTBEAT_LIMIT_S: Final = 30.0
+"""Longest step: a rebalance waits 10 s for what is on its way."""
+
+QUEUE_KBYTES: Final = 32 << 10
+"""Of records that wait for Kafka, here and in its client: 64 MB in all."""
+
+PROBE_S: Final = 1.0
+DONE, FAILED = 0, 1
+
+
+def collect_inbox(settings: Settings, version: str) -> int:
+    """Run until SIGTERM or SIGINT; return the exit code: 0 done, 1 it cannot go on.
+
+    Raises
+        InvalidSettingsError: a setting or a file cannot be used.
+    """
+    configure_logs(settings.telemetry.log_level)
+    log_uncaught()
+    options = _options(settings)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    counts, beat = CollectorCounts(), Heartbeat(HEARTBEAT_LIMIT_S)
+    producer = _producer(settings)
+    log = structlog.get_logger()
+    try:
+        inbox = _inbox(settings, options, producer, counts)
+        with (
+            watching_workers(settings) as watch,
+            _health(settings, watch, counts, beat, version=version) as health,
+        ):
+            log.info("moving", prefix=options.prefix, health_port=health.port)
+            while not stop.is_set():
+                inbox.step(datetime.now(UTC), time.monotonic())
+                beat.beat()
+            inbox.close()
+    except (ProducerFailedError, InboxFailedError) as error:
+        log.critical("stopped: cannot go on", reason=str(error))
+        return FAILED
+    finally:
+        producer.close()
+    log.info("stopped", acknowledged=counts.acknowledged)
+    return DONE
+
+
+def _options(settings: Settings) -> InboxOptions:
+    prefix = settings.kafka.inbox_prefix
+    if not prefix or settings.kafka.raw_topic.startswith(prefix):
+        raise InvalidSettingsError(
+            f"kafka.inbox_prefix: {prefix!r} must not be that of {settings.kafka.raw_topic}"
+        )
+    return InboxOptions(
+        prefix, settings.inbox.clusters, settings.collect.name, settings.collect.spool
+    )
+
+
+def _config(settings: Settings) -> dict[str, Any]:
+    # What librdkafka writes to stderr is no JSON.
+    return {**client_config(settings.kafka), "log_level": 0}
+
+
+def _producer(settings: Settings) -> RecordProducer:
+    queue = {
+        "queue.buffering.max.kbytes": QUEUE_KBYTES,
+        # A record waits for Kafka however long it is away; taking pauses meanwhile.
+        "message.timeout.ms": 0,
+    }
+    try:
+        return RecordProducer({**_config(settings), **queue}, settings.kafka.raw_topic)
+    except ProducerFailedError as error:
+        raise InvalidSettingsError(f"kafka: {error}") from error
+
+
+def _inbox(
+    settings: Settings, options: InboxOptions, producer: RecordProducer, counts: CollectorCounts
+) -> Inbox:
+    config, group = _config(settings), settings.inbox.group
+    try:
+        return Inbox(config, group, options, producer, note=_note, counts=counts)
+    except InboxFailedError as error:
+        raise InvalidSettingsError(f"inbox: {error}") from error
+
+
+def _note(event: str, **fields: object) -> None:
+    log = structlog.get_logger()
+    (log.info if event in {"revoked", "lost"} else log.warning)(event, **fields)
+
+
+def _health(
+    settings: Settings,
+    watch: list[Samples],
+    counts: CollectorCounts,
+    beat: Heartbeat,
+    *,
+    version: str,
+) -> HealthServer:
+    telemetry = settings.telemetry
+    registry = metrics_registry(version, [lambda: collector_samples(counts), *watch])
+    probe = TopicProbe(_config(settings), settings.kafka.raw_topic)
+    checks = {"kafka": lambda: probe.missing(PROBE_S)}
+    try:
+        return HealthServer(telemetry.host, telemetry.port, registry, {"loop": beat}, checks)
+    except OSError as error:
+        place = f"{telemetry.host}:{telemetry.port}"
+        raise InvalidSettingsError(f"telemetry: {place}: {error.strerror}") from error

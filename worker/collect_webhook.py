@@ -1,0 +1,174 @@
+"""Settings in, a running webhook collector out, until SIGTERM.
+
+Separate from the other collectors' wiring because of its listener and its credentials. The order is
+that of a start: what can be refused is refused before the port opens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ingest.collectors.counts import CollectorCounts
+from ingest.collectors.http_connections import listen
+from ingest.collectors.http_limits import HttpLimits
+from ingest.collectors.producer import ProducerFailedError, RecordProducer
+from ingest.collectors.topic_probe import TopicProbe
+from ingest.collectors.webhook import WebhookOptions
+from ingest.collectors.webhook_auth import InvalidTokensError, Senders, read_tokens
+from ingest.collectors.webhook_service import ServiceOptions, Surroundings, WebhookService
+from ingest.collectors.webhook_tls import UnsafeListenerError, listener_tls
+from worker.collector_watch import watching_workers
+from worker.configuration import InvalidSettingsError
+from worker.health import HealthServer, Heartbeat
+from worker.kafka_client import client_config
+from worker.logs import configure_logs, log_uncaught
+from worker.metrics import collector_samples, metrics_registry
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+
+    from worker.configuration import Settings
+    from worker.metrics import Samples
+
+HEARTBEAT_LIMIT_S = 10.0
+DONE, FAILED = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """All that can be wrong at a start, made and found right."""
+
+    tls: ssl.SSLContext | None
+    senders: Senders
+    producer: RecordProducer
+    probe: TopicProbe
+    listener: socket.socket
+
+
+def collect_webhook(settings: Settings, version: str) -> int:
+    """Run until SIGTERM or SIGINT; return the exit code: 0 done, 1 Kafka's client gave up.
+
+    Raises
+        InvalidSettingsError: a setting, a file or the address cannot be used.
+    """
+    configure_logs(settings.telemetry.log_level)
+    log_uncaught()
+    parts = _parts(settings)
+    counts = CollectorCounts()
+    beat = Heartbeat(HEARTBEAT_LIMIT_S)
+    try:
+        return asyncio.run(_run(settings, parts, counts, beat, version))
+    finally:
+        parts.listener.close()
+        parts.producer.close()
+
+
+def _parts(settings: Settings) -> _Parts:
+    webhook = settings.webhook
+    try:
+        tls = listener_tls(
+            webhook.host, webhook.certificate_file, webhook.key_file, webhook.client_ca_file
+        )
+        tokens = None if webhook.tokens_file is None else read_tokens(webhook.tokens_file)
+        # What librdkafka writes to stderr is no JSON; what it says is asked for and logged here.
+        config = {**client_config(settings.kafka), "log_level": 0}
+        producer = RecordProducer(config, settings.kafka.raw_topic)
+        probe = TopicProbe(config, settings.kafka.raw_topic)
+        listener = listen(webhook.host, webhook.port)
+    except (UnsafeListenerError, InvalidTokensError, ProducerFailedError) as error:
+        raise InvalidSettingsError(f"webhook: {error}") from error
+    except OSError as error:
+        place = f"{webhook.host}:{webhook.port}"
+        raise InvalidSettingsError(f"webhook: {place}: {error.strerror}") from error
+    senders = Senders(tokens, certificates=webhook.client_ca_file is not None)
+    return _Parts(tls, senders, producer, probe, listener)
+
+
+async def _run(
+    settings: Settings, parts: _Parts, counts: CollectorCounts, beat: Heartbeat, version: str
+) -> int:
+    log = structlog.get_logger()
+    options = _options(settings)
+    around = Surroundings(
+        beat.beat,
+        lambda error: log.error("bug", exc_info=error),
+        parts.probe.missing,
+        lambda missing: log.warning("kafka", missing=missing or "nothing"),
+    )
+    service = WebhookService(
+        producer=parts.producer,
+        senders=parts.senders,
+        tls=parts.tls,
+        counts=counts,
+        options=options,
+        around=around,
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with (
+        watching_workers(settings) as watch,
+        _health(settings, watch, counts, beat, service, version=version) as health,
+    ):
+        _tell_start(settings, parts, health)
+        try:
+            missing = await service.run(parts.listener, stop)
+        except ProducerFailedError as error:
+            log.critical("stopped: Kafka's client gave up", reason=str(error))
+            return FAILED
+    log.info("stopped", requests=counts.requests, acknowledged=counts.acknowledged, missing=missing)
+    return DONE
+
+
+def _options(settings: Settings) -> ServiceOptions:
+    webhook, collect = settings.webhook, settings.collect
+    limits = HttpLimits(body_bytes=webhook.body_bytes, connections=webhook.connections)
+    return ServiceOptions(
+        WebhookOptions(collect.name, collect.spool, webhook.acknowledge_s),
+        limits,
+        collect.canary_interval_s,
+        stop_s=webhook.acknowledge_s + limits.linger_s,
+    )
+
+
+def _health(
+    settings: Settings,
+    watch: list[Samples],
+    counts: CollectorCounts,
+    beat: Heartbeat,
+    service: WebhookService,
+    *,
+    version: str,
+) -> HealthServer:
+    telemetry = settings.telemetry
+    registry = metrics_registry(version, [lambda: collector_samples(counts), *watch])
+    try:
+        return HealthServer(
+            telemetry.host, telemetry.port, registry, {"loop": beat}, {"kafka": service.not_ready}
+        )
+    except OSError as error:
+        place = f"{telemetry.host}:{telemetry.port}"
+        raise InvalidSettingsError(f"telemetry: {place}: {error.strerror}") from error
+
+
+def _tell_start(settings: Settings, parts: _Parts, health: HealthServer) -> None:
+    log = structlog.get_logger()
+    host, port = parts.listener.getsockname()[:2]
+    log.info(
+        "listening",
+        host=host,
+        port=port,
+        tls=parts.tls is not None,
+        client_certificates=settings.webhook.client_ca_file is not None,
+        bearer=settings.webhook.tokens_file is not None,
+        health_port=health.port,
+        collector=settings.collect.name,
+    )
+    if settings.webhook.client_ca_file is None and settings.webhook.tokens_file is None:
+        log.warning("no credentials are asked for: whoever reaches the port writes as any cluster")

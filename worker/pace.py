@@ -1,0 +1,46 @@
+"""How much the worker does at once and how often, and how it tells about itself.
+
+Separate because loop and holdings share them and tests pass their own: small paces, a fake clock.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ingest.sources.kafka import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Sizes and times; `worker.configuration` says what each means."""
+
+    batch_records: int = 10_000
+    poll_s: float = 0.25
+    interval_s: float = 60.0
+    records: int = 500_000
+    snapshot_interval_s: float = 300.0
+    revoke_deadline_s: float = 10.0
+    max_ids: int = 2_000_000
+    """Event ids remembered by one worker, about 200 MB; evictions are counted (design: Repeats)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A log (event name and values, never a record's content), a heartbeat, a monotonic clock."""
+
+    log: Callable[..., None] = lambda *_, **__: None
+    beat: Callable[[], None] = lambda: None
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    stopping: Callable[[], bool] = lambda: False
+    batch: Callable[[Sequence[Record], int], None] = lambda *_: None
+    """Told a batch's records, once all of it is answered for, and how many were refused."""
+    waiting: Callable[[str, float, str], None] = lambda *_: None
+    """Told which sink asks to wait, for how long (seconds) and why."""
+    flowing: Callable[[], None] = lambda: None
+    """Told that every sink took what was pending."""

@@ -1,0 +1,100 @@
+"""One partition in a worker's hands: where it stands in the log, and the state folded so far.
+
+Separate because a partition is the unit of ownership: it is taken over, checkpointed and given up
+alone, and its snapshot holds all that its next owner must know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from worker.cluster_memory import ClusterMemory, Saved
+
+if TYPE_CHECKING:
+    from sinks.archive import Segment, SegmentWriter
+
+STATE_SCHEMA: Final = 1
+"""Raised whenever a snapshot's layout or meaning changes: an older one is then not loaded."""
+
+
+class Snapshot(msgspec.Struct, array_like=True):
+    """A partition's state after all records before ``offset``."""
+
+    schema: int
+    offset: int
+    clusters: dict[str, Saved]
+
+
+class SnapshotReference(msgspec.Struct):
+    """What is committed beside an offset: which snapshot to begin from (Kafka keeps 4 KB).
+
+    ``offset`` is the S of the design: records from there to the committed offset are folded again.
+    """
+
+    snapshot: str
+    offset: int
+    sha256: str
+    schema: int
+    pack: str
+
+
+@dataclass(slots=True)
+class Partition:
+    """A partition between two checkpoints.
+
+    ``position`` is the next offset to fold. Below ``sinks_from`` (what the group has committed)
+    records only fold; below ``archived`` (the archive's next) they are detected, not archived.
+    """
+
+    number: int
+    position: int
+    sinks_from: int
+    archived: int
+    last_segment: Segment | None = None
+    memories: dict[str, ClusterMemory] = field(default_factory=dict)
+    writer: SegmentWriter | None = None
+    reference: SnapshotReference | None = None
+    snapshot_time_s: float = 0.0
+    records: int = 0
+    gap_at: int | None = None
+
+    def memory(self, cluster: str) -> ClusterMemory:
+        """Return a cluster's memory, a new one for a cluster not seen before."""
+        return self.memories.setdefault(cluster, ClusterMemory())
+
+    def snapshot(self) -> bytes:
+        """Return the state as bytes: equal states give equal bytes."""
+        clusters = {name: self.memories[name].save() for name in sorted(self.memories)}
+        return msgspec.msgpack.encode(Snapshot(STATE_SCHEMA, self.position, clusters))
+
+    def restore(self, data: bytes) -> bool:
+        """Take the state over from a snapshot; False if it is of another schema or no snapshot."""
+        try:
+            found = msgspec.msgpack.decode(data, type=Snapshot)
+        except msgspec.MsgspecError:
+            return False
+        if found.schema != STATE_SCHEMA:
+            return False
+        self.position = found.offset
+        self.memories = {name: ClusterMemory.restore(s) for name, s in found.clusters.items()}
+        return True
+
+    def is_dirty(self) -> bool:
+        """Whether anything was done that a checkpoint would make safe."""
+        return self.position > self.sinks_from
+
+
+def read_reference(metadata: str) -> SnapshotReference | None:
+    """Read what was committed beside an offset; None where it is missing or not ours."""
+    try:
+        return msgspec.json.decode(metadata, type=SnapshotReference)
+    except msgspec.MsgspecError:
+        return None
+
+
+def write_reference(reference: SnapshotReference | None) -> str:
+    """Return the text to commit beside an offset."""
+    return "" if reference is None else msgspec.json.encode(reference).decode()

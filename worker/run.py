@@ -1,0 +1,191 @@
+"""Settings in, a running worker until SIGTERM; the wiring of `trailwarden run`.
+
+Separate from the loop, which knows no signals, threads or ports, and from its parts, which are made
+before anything runs.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+import threading
+import time
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from ingest.sources.kafka import KafkaFailedError
+from sinks.elasticsearch.retention import apply_retention
+from sinks.elasticsearch.transport import (
+    NotAllowedError,
+    SetupMissingError,
+    UnavailableError,
+)
+from sinks.quarantine import QuarantineError
+from worker.chores import QuarantineLimit, QuarantineLimitError
+from worker.configuration import InvalidSettingsError
+from worker.counts import WorkerCounts
+from worker.health import HealthServer, Heartbeat
+from worker.logs import configure_logs, log_uncaught
+from worker.metrics import bulk_samples, metrics_registry, notifier_samples, worker_samples
+from worker.pace import Watch
+from worker.parts import Parts, Surroundings, assemble
+from worker.stream import Stopped
+from worker.takeover import StoreMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prometheus_client import CollectorRegistry
+
+    from ingest.sources.kafka import Record
+    from sinks.elasticsearch.connection import Client
+    from worker.configuration import Settings
+
+HEARTBEAT_LIMIT_S: Final = 10.0
+DONE, FAILED = 0, 1
+
+_STOPS: Final = (
+    KafkaFailedError,
+    NotAllowedError,
+    QuarantineError,
+    QuarantineLimitError,
+    SetupMissingError,
+    StoreMismatchError,
+)
+"""What stops a worker loudly, before the commit; anything else is a bug, and stops it as well."""
+
+
+class Service:
+    """One worker process: the loop, its heartbeat, its port, its end."""
+
+    def __init__(self, settings: Settings, version: str) -> None:
+        self.counts = WorkerCounts()
+        self._settings = settings
+        self._version = version
+        self._log = structlog.get_logger()
+        self._stopping = threading.Event()
+        self._heart = Heartbeat(HEARTBEAT_LIMIT_S)
+        worker = settings.worker
+        self._limit = QuarantineLimit(worker.quarantine_share, worker.quarantine_window)
+        self._parts: Parts
+        self._is_waiting = False
+
+    def stop(self) -> None:
+        """Ask the loop to end after its step; may be called from a signal handler."""
+        self._stopping.set()
+
+    def run(self) -> int:
+        """Run until stopped; return the exit code.
+
+        Raises
+            what `worker.parts.assemble` raises, before anything was joined.
+        """
+        with ExitStack() as closing:
+            around = Surroundings(self.counts, self._watch(), self._retain, self._warn)
+            self._parts = assemble(self._settings, around, closing)
+            port = closing.enter_context(self._health()).port
+            source = self._parts.source
+            source.start()
+            self._log.info("started", health_port=port, group=self._settings.kafka.group)
+            try:
+                self._turn()
+                source.close()
+            except _STOPS as error:
+                self._log.critical("stopped", kind=type(error).__name__, reason=str(error))
+                source.abandon()
+                return FAILED
+        self._log.info("ended", records=self.counts.records, events=self.counts.events)
+        return DONE
+
+    def _turn(self) -> None:
+        """Turn until stopped; the checkpoint of the end is that of the partitions given up."""
+        worker, chores = self._parts.worker, self._parts.chores
+        with suppress(Stopped):
+            while not self._stopping.is_set():
+                worker.run_once()
+                chores.tick(time.monotonic(), list(worker.holdings.partitions), reading=True)
+
+    def _watch(self) -> Watch:
+        return Watch(
+            log=self._tell,
+            beat=self._heart.beat,
+            stopping=self._stopping.is_set,
+            batch=self._batch,
+            waiting=self._waiting,
+            flowing=self._flowing,
+        )
+
+    def _tell(self, event: str, **values: Any) -> None:
+        self._log.info(event, **values)
+
+    def _warn(self, problem: str) -> None:
+        self._log.warning("trouble", problem=problem)
+
+    def _batch(self, records: Sequence[Record], refused: int) -> None:
+        self._parts.chores.observe(records)
+        self._limit.observe(len(records), refused)
+
+    def _waiting(self, sink: str, seconds: float, reason: str) -> None:
+        if not self._is_waiting:
+            self._log.warning("waiting", sink=sink, seconds=round(seconds, 3), reason=reason)
+        self._is_waiting = True
+        now_s = time.monotonic()
+        self._parts.chores.waiting(sink, reason, now_s)
+        self._parts.chores.tick(now_s, list(self._parts.worker.holdings.partitions), reading=False)
+
+    def _flowing(self) -> None:
+        if self._is_waiting:
+            self._is_waiting = False
+            self._log.info("flowing")
+            self._parts.chores.flowing()
+
+    def _retain(self, client: Client) -> None:
+        elastic, days = self._settings.elasticsearch, self._settings.worker.retention_days
+        try:
+            gone = apply_retention(client, elastic.prefix, days, datetime.now(UTC))
+        except (NotAllowedError, UnavailableError) as error:
+            self._log.warning("retention failed", reason=str(error))
+        else:
+            self._log.info("retention applied", deleted=len(gone))
+
+    def _health(self) -> HealthServer:
+        telemetry = self._settings.telemetry
+        checks = {"partitions": self._not_assigned, "sinks": self._not_flowing}
+        try:
+            return HealthServer(
+                telemetry.host, telemetry.port, self._registry(), {"loop": self._heart}, checks
+            )
+        except OSError as error:
+            place = f"{telemetry.host}:{telemetry.port}"
+            raise InvalidSettingsError(f"telemetry: {place}: {error.strerror}") from error
+
+    def _registry(self) -> CollectorRegistry:
+        counts, bulk = self.counts, self._parts.bulk.counts
+        return metrics_registry(
+            self._version,
+            [
+                lambda: worker_samples(counts, time.monotonic()),
+                lambda: bulk_samples(bulk),
+                lambda: notifier_samples(self._parts.notifier),
+            ],
+        )
+
+    def _not_assigned(self) -> str | None:
+        return None if self._parts.worker.holdings.partitions else "no partition is assigned"
+
+    def _not_flowing(self) -> str | None:
+        return "a sink takes nothing at present" if self._is_waiting else None
+
+
+def run(settings: Settings, version: str) -> int:
+    """Run a worker until SIGTERM or SIGINT; return the exit code: 0 done, 1 stopped loudly."""
+    configure_logs(settings.telemetry.log_level)
+    log_uncaught()
+    service = Service(settings, version)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.stop())
+    gc.freeze()
+    return service.run()

@@ -1,0 +1,159 @@
+"""Records of the topic become events, events become findings: the stages as the worker calls them.
+
+Separate from the loop because both functions are pure, are the ones that `scan` and replay use,
+and can be replaced where only the loop itself is tested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, Protocol
+
+import polars as pl
+
+from detectors.engine import detect
+from detectors.finding import findings
+from ingest.envelope import Format
+from ingest.normalize import NormalizeSettings, normalize
+from ingest.received import ARRIVALS, stamp
+from ingest.record import Reason, Records, Refused, Stage, sha256_hex
+from ingest.schema import empty_events
+from sinks.elasticsearch.documents import own_times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from detectors.finding import Finding
+    from detectors.sigma.rule import Rule
+    from ingest.normalize import Normalized
+    from ingest.sources.kafka import Record
+
+CHUNK: Final = 500
+"""Records decoded at once (docs/decisions/0001)."""
+
+CONTROL: Final = frozenset({Format.CANARY, Format.SILENCE})
+"""Formats that move time and become no events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Findings of a batch, each act once, and the events that they rest on.
+
+    ``received`` says by finding id when the evidence was received; ``undated`` are the findings
+    whose evidence has no time of its own that is believed. The index of a day depends on both.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    received: dict[str, datetime] = field(default_factory=dict)
+    undated: frozenset[str] = frozenset()
+    evidence: pl.DataFrame = field(default_factory=empty_events)
+
+
+class Stages(Protocol):
+    """What the worker asks of the stages."""
+
+    def normalize(self, records: Sequence[Record]) -> Normalized:
+        """Return the events of records (by partition, cluster, offset), and what was refused."""
+
+    def detect(self, events: pl.DataFrame) -> Found:
+        """Return what the rules find in events."""
+
+
+def place_of(topic: str, partition: int) -> str:
+    """Return how events and refused records name a partition."""
+    return f"{topic}/{partition}"
+
+
+class RealStages:
+    """Normalize and the rules."""
+
+    def __init__(self, topic: str, rules: Sequence[Rule], settings: NormalizeSettings) -> None:
+        self._topic = topic
+        self._rules = rules
+        self._settings = settings
+
+    def normalize(self, records: Sequence[Record]) -> Normalized:
+        """See `Stages`. A message that holds an empty list is refused: all are accounted for."""
+        records = [record for record in records if record.envelope.format not in CONTROL]
+        found = normalize(self._chunks(records), self._settings)
+        events = stamp(found.events, self._arrivals(records)) if records else found.events
+        found.refused.extend(self._empty(records, events, found.refused))
+        return type(found)(events, found.refused)
+
+    def detect(self, events: pl.DataFrame) -> Found:
+        """See `Stages`."""
+        if not events.height:
+            return Found()
+        hits = detect(events, self._rules)
+        if not hits.height:
+            return Found()
+        first: dict[str, Finding] = {}
+        for finding in sorted(findings(events, hits, self._rules), key=lambda one: one.order):
+            first.setdefault(finding.id, finding)
+        evidence = events[hits["row"].unique().sort()]
+        rows = evidence.select("event.id", own_times(evidence), "event.created").iter_rows()
+        times = {identifier: (time, received) for identifier, time, received in rows}
+        found = {finding.id: times[finding.order[1]] for finding in first.values()}
+        received = {identifier: received for identifier, (_, received) in found.items()}
+        undated = frozenset(identifier for identifier, (time, _) in found.items() if time is None)
+        return Found(list(first.values()), received, undated, evidence)
+
+    def _chunks(self, records: Sequence[Record]) -> Iterator[Records]:
+        """Group records by partition and cluster, each group in log order."""
+
+        def group(record: Record) -> tuple[int, str]:
+            return record.partition, record.envelope.cluster
+
+        for (partition, cluster), members in groupby(sorted(records, key=group), key=group):
+            held = list(members)
+            for start in range(0, len(held), CHUNK):
+                chunk = held[start : start + CHUNK]
+                yield Records(
+                    place_of(self._topic, partition),
+                    [record.value for record in chunk],
+                    [record.offset for record in chunk],
+                    salvaged={
+                        r.offset: r.envelope.salvage
+                        for r in chunk
+                        if r.envelope.salvage is not None
+                    },
+                    cluster=cluster,
+                )
+
+    def _arrivals(self, records: Sequence[Record]) -> pl.DataFrame:
+        return pl.DataFrame(
+            {
+                "log.file.path": [place_of(self._topic, r.partition) for r in records],
+                "log.offset": [record.offset for record in records],
+                "event.created": [record.envelope.received for record in records],
+                "agent.name": [record.envelope.collector or None for record in records],
+            },
+            schema=ARRIVALS,
+        )
+
+    def _empty(
+        self, records: Sequence[Record], events: pl.DataFrame, refused: Sequence[Refused]
+    ) -> Iterator[Refused]:
+        """Refuse the messages that became neither an event nor anything refused."""
+        if len(records) <= events.height + len(refused) and len(records) == _places(
+            events, refused
+        ):
+            return
+        places = set(zip(events["log.file.path"], events["log.offset"], strict=True))
+        places |= {(one.path, one.offset) for one in refused}
+        for record in records:
+            path = place_of(self._topic, record.partition)
+            if (path, record.offset) not in places:
+                size, digest = len(record.value), sha256_hex(record.value)
+                yield Refused(
+                    Stage.DECODE, Reason.NOT_AN_EVENT, path, record.offset, size, digest, "is empty"
+                )
+
+
+def _places(events: pl.DataFrame, refused: Sequence[Refused]) -> int:
+    """Return how many messages events and refused records come from."""
+    held = events.select(pl.struct("log.file.path", "log.offset").n_unique()).item()
+    others = {(one.path, one.offset) for one in refused}
+    return int(held) + len(others)

@@ -1,0 +1,97 @@
+"""Archive and snapshots of one topic in the shared folder, as the worker asks for them.
+
+Separate because the worker's rules are tested against stores in memory as well (`takeover.Stores`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from sinks.archive import SegmentWriter, last_segment, list_segments, scan_segments
+from sinks.durable_file import require_links
+from sinks.state_store import StateStore
+from worker.cluster_memory import MEMORY_US
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sinks.archive import Segment
+
+_SNAPSHOTS_KEPT: Final = 3
+"""The committed one, the one before, and one that was written just before a crash."""
+
+_SEGMENTS_FOLDED: Final = 20
+"""Most segments that are read to rebuild a state: minutes of records each."""
+
+_RECENT: Final = ("orchestrator.cluster.name", "event.id", "@timestamp", "log.offset")
+
+
+class FolderStores:
+    """Archive and state of ``topic`` under a folder."""
+
+    def __init__(self, folder: Path, topic: str) -> None:
+        """Check that the folder can hold them.
+
+        Raises
+            sinks.durable_file.StoreUnsuitableError: its file system has no hard links.
+            OSError: it cannot be written.
+        """
+        self.archive = folder / "archive"
+        require_links(self.archive)
+        self._states = StateStore(folder)
+        self._topic = topic
+
+    def last_segment(self, partition: int) -> Segment | None:
+        """Return the partition's last segment."""
+        return last_segment(self.archive, self._topic, partition)
+
+    def writer(self, partition: int, first: int, previous_sha256: str | None) -> SegmentWriter:
+        """Return a writer of the segment that begins at ``first``."""
+        return SegmentWriter(self.archive, self._topic, partition, first, previous_sha256)
+
+    def recent_events(self, partition: int, before: int) -> pl.DataFrame:
+        """Return cluster, event.id and @timestamp of the memory's length before an offset."""
+        segments = list_segments(self.archive, self._topic, partition)
+        segments = [one for one in segments if one.first < before]
+        wanted: list[Segment] = []
+        while segments and len(wanted) < _SEGMENTS_FOLDED:
+            wanted.insert(0, segments.pop())
+            recent = _recent(wanted, before)
+            if _covers(recent):
+                break
+        return _recent(wanted, before).drop("log.offset")
+
+    def save_snapshot(self, partition: int, offset: int, data: bytes) -> tuple[str, str]:
+        """Keep a snapshot durably, and the newest few; return its name and sha256."""
+        stored = self._states.save(self._topic, partition, offset, data)
+        self._states.prune(self._topic, partition, _SNAPSHOTS_KEPT)
+        return stored.name, stored.sha256
+
+    def load_snapshot(self, partition: int, name: str, sha256: str) -> bytes | None:
+        """Return a snapshot, None if it is missing, torn or another partition's."""
+        mine = name.startswith(f"{self._topic}/{partition}/")
+        return self._states.load(name, sha256) if mine else None
+
+    def earlier_snapshots(self, partition: int, before: int) -> Iterator[tuple[str, bytes]]:
+        """Yield whole snapshots of offsets up to and with ``before``, the newest first."""
+        for name in self._states.earlier(self._topic, partition, before + 1):
+            data = self._states.load(name)
+            if data is not None:
+                yield name, data
+
+
+def _recent(segments: list[Segment], before: int) -> pl.DataFrame:
+    events = scan_segments(segments).select(_RECENT).filter(pl.col("log.offset") < before)
+    return events.sort("log.offset", maintain_order=True).collect()
+
+
+def _covers(recent: pl.DataFrame) -> bool:
+    """Whether the events reach back over twice the lateness for the cluster that is furthest."""
+    newest, oldest = recent["@timestamp"].max(), recent["@timestamp"].min()
+    if newest is None or oldest is None:
+        return False
+    return newest - oldest > timedelta(microseconds=2 * MEMORY_US)  # type: ignore[operator]  # times

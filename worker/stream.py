@@ -1,0 +1,234 @@
+"""The worker's loop: poll, normalize, detect, write, quarantine; and every so often a checkpoint.
+
+Separate from everything it calls, so that the order of its lines can be read at once: it is the
+guarantee. A crash between any two of them loses nothing, because a record counts as done only when
+its offset is committed, and repeats nothing that anybody sees, because ids name documents and
+offsets name segments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from worker.counts import StepStage
+from worker.crash_points import CrashPoint, reach
+from worker.fold import Folded, fold
+from worker.holdings import Holdings, Log
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ingest.sources.kafka import Committed, Record
+    from worker.counts import WorkerCounts
+    from worker.pace import Pace, Watch
+    from worker.stages import Found, Stages
+
+_MEND_WAIT_S: Final = 2.0
+"""Time before a partition is read again whose segment could not be written: disks are emptied by
+people."""
+
+
+class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
+    """The worker was told to stop while a sink asks to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A sink cannot take more now; ask again after so long."""
+
+    sink: str
+    seconds: float
+    reason: str
+
+
+class Source(Log, Protocol):
+    """What the loop asks of `ingest.sources.kafka.KafkaSource`."""
+
+    def poll(self, max_records: int, timeout_s: float) -> list[Record]:
+        """Return the next records; may call the owner."""
+
+    def idle(self, timeout_s: float) -> None:
+        """Stay in the group without taking records; may call the owner."""
+
+    def high(self, partition: int) -> int | None:
+        """Return the end of a partition."""
+
+
+class Outputs(Protocol):
+    """Where findings, events and refused records leave to."""
+
+    def add(self, found: Found, folded: Folded) -> None:
+        """Take what a batch gives; nothing is sent yet."""
+
+    def flush(self) -> Wait | None:
+        """Send all that is pending; None when everything was answered for."""
+
+
+class Worker:
+    """One member of the group. It is told of its partitions by the source, as its owner."""
+
+    def __init__(
+        self, topic: str, stages: Stages, outputs: Outputs, holdings: Holdings, counts: WorkerCounts
+    ) -> None:
+        self.source: Source
+        self.holdings = holdings
+        self._topic = topic
+        self._stages = stages
+        self._outputs = outputs
+        self._counts = counts
+        self._pace: Pace = holdings.pace
+        self._watch: Watch = holdings.watch
+        self._checkpoint_s = self._watch.clock()
+
+    def step(self) -> int:
+        """Take one batch all the way; return how many records it had."""
+        counts, timed = self._counts, self._counts.timed
+        with timed(StepStage.POLL):
+            polled = self.source.poll(self._pace.batch_records, self._pace.poll_s)
+        records = self._continued(polled)
+        if not records:
+            return 0
+        counts.add_batch(len(records), self._watch.clock())
+        reach(CrashPoint.AFTER_POLL)
+        with timed(StepStage.NORMALIZE):
+            normalized = self._stages.normalize(records)
+            folded = fold(self._topic, records, normalized, self.holdings.partitions)
+        reach(CrashPoint.AFTER_NORMALIZE)
+        with timed(StepStage.DETECT):
+            found = self._stages.detect(folded.fresh)
+        reach(CrashPoint.AFTER_DETECT)
+        with timed(StepStage.ARCHIVE):
+            self.holdings.archive(folded.shares)
+        with timed(StepStage.WRITE):
+            self._outputs.add(found, folded)
+            self.drain()
+        self._account(folded)
+        self._watch.batch(records, len(folded.refused))
+        return len(records)
+
+    def run_once(self) -> int:
+        """Do a step, a checkpoint if one is due, and what a failure left to be mended."""
+        self._watch.beat()
+        count = self.step()
+        if self.is_checkpoint_due():
+            self.checkpoint()
+        if self.holdings.failed:
+            self.source.idle(_MEND_WAIT_S)
+            self.holdings.mend(self.source)
+        return count
+
+    def _continued(self, records: Sequence[Record]) -> list[Record]:
+        """Return the records that continue their partitions, by partition.
+
+        What belongs to no partition of ours, lies before its position or behind a gap is left out:
+        around a rebalance the client may hand out what it fetched for an earlier assignment. The
+        same gap a second time is the log's own.
+        """
+        held = self.holdings.partitions
+        runs: dict[int, list[Record]] = {}
+        gaps: set[int] = set()
+        expected = {number: one.position for number, one in held.items()}
+        for record in records:
+            number = record.partition
+            if number not in expected or number in gaps or record.offset < expected[number]:
+                continue
+            if record.offset > expected[number] and held[number].gap_at != expected[number]:
+                gaps.add(number)
+                continue
+            runs.setdefault(number, []).append(record)
+            expected[number] = record.offset + 1
+        for number in gaps:
+            self._watch.log("gap", partition=number, expected=expected[number])
+            held[number].gap_at = expected[number]
+            self.source.seek(number, expected[number])
+        return [record for number in sorted(runs) for record in runs[number]]
+
+    def drain(self) -> None:
+        """Send what is pending; while a sink says wait, stay in the group and take nothing.
+
+        Everything of the batch was handed over before: a partition that is revoked meanwhile is
+        either made safe whole or abandoned.
+
+        Raises
+            Stopped: somebody asked for it; what is pending will be repeated.
+        """
+        while (wait := self._outputs.flush()) is not None:
+            self._tell(wait)
+            if self._watch.stopping():
+                raise Stopped
+            self._watch.beat()
+            self.source.idle(wait.seconds)
+        self._watch.flowing()
+
+    def _tell(self, wait: Wait) -> None:
+        self._counts.add_wait(wait.sink, wait.seconds)
+        self._watch.waiting(wait.sink, wait.seconds, wait.reason)
+
+    def _account(self, folded: Folded) -> None:
+        counts = self._counts
+        counts.quarantined.update(one.reason.value for _, one in folded.refused)
+        for share in folded.shares:
+            for tally in share.tallies.values():
+                counts.events += tally.events
+                counts.repeats += tally.repeats
+                counts.late += tally.late
+                counts.canaries += tally.canaries
+                counts.extra += tally.extra
+            number, position = share.partition.number, share.partition.position
+            counts.position[number] = position
+            if (high := self.source.high(number)) is not None:
+                counts.lag[number] = high - position
+        self.holdings.bound_memories()
+
+    def is_checkpoint_due(self) -> bool:
+        """Whether time or records since the last checkpoint ask for one."""
+        records = sum(partition.records for partition in self.holdings.partitions.values())
+        passed_s = self._watch.clock() - self._checkpoint_s
+        return records >= self._pace.records or passed_s >= self._pace.interval_s
+
+    def checkpoint(self) -> None:
+        """Make the progress of all partitions safe: after this, a crash repeats nothing of it.
+
+        1. Flush Elasticsearch and quarantine: everything written is answered for.
+        2. Close and link the archive segments.
+        3. Where due, write a snapshot of the state.
+        4. Commit the next offsets, synchronously, each with the reference to its snapshot.
+        """
+        with self._counts.timed(StepStage.CHECKPOINT):
+            self.drain()  # 1
+            held = list(self.holdings.partitions)
+            self.holdings.make_safe(held, self.source, always_snapshot=False)  # 2, 3, 4
+        self._counts.checkpoints += 1
+        self._checkpoint_s = self._watch.clock()
+
+    def assign(self, committed: list[Committed]) -> dict[int, int]:
+        """Take partitions over; see `ingest.sources.kafka.Owner`."""
+        reach(CrashPoint.IN_ASSIGN)
+        self._counts.rebalances += 1
+        return {one.partition: self.holdings.take(one).position for one in committed}
+
+    def revoke(self, partitions: list[int]) -> None:
+        """Checkpoint what is complete within the deadline, else abandon; see `Owner`."""
+        reach(CrashPoint.IN_REVOKE)
+        deadline_s = self._watch.clock() + self._pace.revoke_deadline_s
+        while (wait := self._outputs.flush()) is not None:
+            self._tell(wait)
+            if self._watch.clock() + wait.seconds > deadline_s:
+                self._watch.log("abandoned", partitions=partitions, reason=wait.reason)
+                break
+            self._watch.sleep(wait.seconds)
+        else:
+            self.holdings.make_safe(partitions, self.source, always_snapshot=True)
+        self.holdings.lose(partitions)
+
+    def lose(self, partitions: list[int]) -> None:
+        """Forget partitions that another member may have already; see `Owner`."""
+        self.holdings.lose(partitions)
+
+    def skip(self, partition: int, low: int) -> None:
+        """Go on behind records that the topic's retention deleted; see `Owner`."""
+        held = self.holdings.partitions.get(partition)
+        if held is not None:
+            self.holdings.report_lost(partition, held.position, low)
+            held.gap_at = held.position
