@@ -29,6 +29,7 @@ from stream_installation import (
     Installation,
     Samples,
     WorkerProcess,
+    accounted,
     cpu_s,
     peak_bytes,
     running_servers,
@@ -44,7 +45,7 @@ RATE: Final = 2_000
 TICK_S: Final = 0.02
 MARKER_S: Final = 0.25
 LOOK_S: Final = 0.05
-MARKER: Final = b"exec?command=cat&command=%2Fvar%2Frun%2Fsecrets"
+MARKER: Final = rb"exec?command=cat\u0026command=%2Fvar%2Frun%2Fsecrets"
 AHEAD: Final = 200_000
 """Events that lie in Kafka unread during the long run: as a worker that keeps up would see it."""
 
@@ -86,7 +87,7 @@ def throughput(installation: Installation, lines: list[bytes], events: int, to: 
     wall_s = time.monotonic() - start_s
     end_cpu = {**_cpu(installation, None), "worker": used}
     _check(installation, last)
-    taken = total - int(first["trailwarden_records_total", ""])
+    taken = total - accounted(first)
     to.add("events", total, "events")
     to.add("from Kafka to committed", taken / wall_s, "events/s", ">= 25,000")
     _tell_stages(first, last, to)
@@ -104,7 +105,7 @@ def _tell_stages(first: Samples, last: Samples, to: Figures) -> None:
     def passed(metric: str, labels: str = "") -> float:
         return last.get((metric, labels), 0.0) - first.get((metric, labels), 0.0)
 
-    taken = passed("trailwarden_records_total")
+    taken = accounted(last) - accounted(first)
     for stage in STAGES:
         spent = passed("trailwarden_stage_cpu_seconds_total", stage)
         wall = passed("trailwarden_stage_seconds_total", stage)
@@ -115,8 +116,7 @@ def _tell_stages(first: Samples, last: Samples, to: Figures) -> None:
 def _check(installation: Installation, last: Samples) -> None:
     """Refuse figures of a run that lost something."""
     left = installation.uncommitted()
-    events = last["trailwarden_events_total", ""] + last["trailwarden_repeats_total", ""]
-    records = last["trailwarden_records_total", ""]
+    events, records = accounted(last), last["trailwarden_records_total", ""]
     findings = sum(v for (name, _), v in last.items() if name == "trailwarden_findings_total")
     there = _search(installation, {"size": 0, "track_total_hits": True})["hits"]["total"]["value"]
     if left or events != records or there != findings or not findings:
@@ -152,6 +152,7 @@ class Load(threading.Thread):
         self._marker = json.loads(next(line for line in lines if MARKER in line))
 
     def run(self) -> None:
+        """Send until the time is over."""
         begin = time.monotonic()
         produced = markers = 0
         while (passed := time.monotonic() - begin) < self._seconds:
@@ -269,9 +270,8 @@ def main() -> None:
     given = _arguments()
     lines = gzip.decompress(given.log.read_bytes()).splitlines()
     figures = Figures()
-    print(
-        f"{given.log.name}: {len(lines):,} events, {sum(map(len, lines)) / len(lines):,.0f} bytes each"
-    )
+    size = sum(map(len, lines)) / len(lines)
+    print(f"{given.log.name}: {len(lines):,} events, {size:,.0f} bytes each")
     with (
         tempfile.TemporaryDirectory() as folder,
         running_servers(Path(folder), given.kafka, given.elasticsearch) as servers,

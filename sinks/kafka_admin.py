@@ -48,6 +48,9 @@ _MOVING: Final = frozenset(
 """A group's coordinator is being found or made: for a second after a broker starts."""
 
 _MOVING_POLL_S: Final = 0.2
+_NO_TOPIC: Final = frozenset(
+    {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION, KafkaError.UNKNOWN_TOPIC_ID}
+)
 _NO_GROUP: Final = frozenset({KafkaError.GROUP_ID_NOT_FOUND, KafkaError.INVALID_GROUP_ID})
 
 
@@ -97,7 +100,6 @@ class KafkaAdmin:
         options: dict[str, Any] = {
             "socket.timeout.ms": int(timeout_s * 1000),
             **config,
-            "log_level": 0,  # its reasons are in the exceptions' text
             "error_cb": self._complain,
         }
         self._config_of_client = options
@@ -117,11 +119,16 @@ class KafkaAdmin:
         return len(self._metadata().brokers)
 
     def topics(self, names: Iterable[str]) -> dict[str, TopicState]:
-        """Return those of ``names`` that exist."""
+        """Return those of ``names`` that exist.
+
+        A topic that may not be described is an error: it must not look as if it did not exist.
+        """
         found = self._metadata().topics
         states: dict[str, TopicState] = {}
         for name in names:
-            if name in found and found[name].error is None:
+            if name not in found:
+                self._refuse_hidden(name)
+            elif found[name].error is None:
                 partitions = found[name].partitions.values()
                 replicas = min((len(one.replicas) for one in partitions), default=0)
                 states[name] = TopicState(len(partitions), replicas, self._config(name))
@@ -152,12 +159,13 @@ class KafkaAdmin:
     def group(self, group: str, topic: str) -> GroupState:
         """Return how a group stands on a topic; one that does not exist has no members."""
         partitions = range(self._partitions(topic))
+        members = self.members(group)  # first: this question is told which right is missing
         committed = self._committed(group, topic, partitions)
         ends = self._offsets(topic, partitions, _LATEST)
         missing = [one for one in partitions if one not in committed]
         begins = self._offsets(topic, missing, _EARLIEST)
         lag = {one: max(ends[one] - {**begins, **committed}[one], 0) for one in partitions}
-        return GroupState(self._members(group), committed, lag)
+        return GroupState(members, committed, lag)
 
     def allowed(self, topic: str) -> frozenset[str] | None:
         """Return what we may do with a topic (READ, WRITE ...), None where it is not told."""
@@ -191,11 +199,25 @@ class KafkaAdmin:
 
     def _partitions(self, topic: str) -> int:
         found = self._metadata().topics.get(topic)
+        if found is None:
+            self._refuse_hidden(topic)
         if found is None or found.error is not None:
             raise KafkaAdminError(f"topic {topic} does not exist", refused=True)
         return len(found.partitions)
 
-    def _members(self, group: str) -> int:
+    def _refuse_hidden(self, topic: str) -> None:
+        """Raise if a topic is only not shown to us: a list leaves it out, a question is refused."""
+        asked = self._admin.describe_topics(
+            TopicCollection([topic]), request_timeout=self._timeout_s
+        )
+        try:
+            self._result(asked[topic], f"describe topic {topic}")
+        except KafkaAdminError as error:
+            if _code(error.__cause__) not in _NO_TOPIC:
+                raise
+
+    def members(self, group: str) -> int:
+        """Return how many members a group has; one that does not exist has none."""
         deadline = time.monotonic() + self._timeout_s
         while True:
             asked = self._admin.describe_consumer_groups([group], request_timeout=self._timeout_s)

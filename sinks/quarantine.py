@@ -55,8 +55,6 @@ _ROOM_WAIT_S: Final = 30.0
 _TUNING: Final[Mapping[str, object]] = {
     "compression.type": "zstd",
     "linger.ms": 5,
-    # The client would write to standard error; what matters is raised.
-    "log_level": 0,
 }
 _PROMISES: Final[Mapping[str, object]] = {
     "acks": "all",
@@ -151,12 +149,12 @@ class QuarantineTopic:
         try:
             self._produce(value, key)
         except BufferError:
-            self._producer.poll(_ROOM_WAIT_S)
+            self._poll(_ROOM_WAIT_S)
             try:
                 self._produce(value, key)
             except BufferError as error:
                 raise QuarantineError(f"{self._topic}: {len(self)} documents wait") from error
-        self._producer.poll(0)
+        self._poll(0)
         self._check()
 
     def flush(self, timeout_s: float) -> bool:
@@ -165,21 +163,34 @@ class QuarantineTopic:
         Raises
             QuarantineError: the brokers refuse for good.
         """
-        missing = self._producer.flush(timeout_s)
+        with self._told():
+            missing = self._producer.flush(timeout_s)
         self._check()
         return missing == 0
 
     def discard(self) -> None:
         """Give up what is not acknowledged: the next owner of the partition writes it again."""
         self._producer.purge()
-        self._producer.flush(1.0)
+        with suppress(QuarantineError), self._told():
+            self._producer.flush(1.0)
         self._failure = None
 
     def _produce(self, value: bytes, key: bytes) -> None:
-        try:
+        with self._told():
             self._producer.produce(self._topic, value, key, on_delivery=self._answered)
-        except KafkaException as error:
-            raise QuarantineError(f"{self._topic}: {error.args[0].str()}") from error
+
+    def _poll(self, timeout_s: float) -> None:
+        with self._told():
+            self._producer.poll(timeout_s)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Let nobody else need to know what the client raises when it gives up for good."""
+        try:
+            yield
+        except (KafkaException, SystemError) as error:
+            reason = refusal_of(error)
+            raise QuarantineError(f"{self._topic}: {reason.name()}: {reason.str()}") from error
 
     def _answered(self, error: KafkaError | None, _message: Message) -> None:
         if error is not None:

@@ -33,7 +33,6 @@ _PROMISES: Final[Mapping[str, object]] = {
     "partitioner": "murmur2_random",
     # The broker's limit counts; what the collectors may send, a replay may.
     "message.max.bytes": 16 << 20,
-    "log_level": 0,
 }
 
 

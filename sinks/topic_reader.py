@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from ingest.envelope import read_envelope
+from sinks.kafka_admin import KafkaAdmin, KafkaAdminError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,8 +31,6 @@ _POLL_S: Final = 1.0
 _DEFAULTS: Final[Mapping[str, object]] = {
     # The client wants a name; nothing is ever committed under it and no group is joined.
     "group.id": "trailwarden-reader",
-    # The client would write to standard error; what matters is raised.
-    "log_level": 0,
 }
 
 _FIXED: Final[Mapping[str, object]] = {
@@ -80,8 +79,13 @@ def committed_offsets(
     """Return what a consumer group has committed; partitions without a commit are left out.
 
     Raises
-        TopicUnreadableError: the broker does not answer.
+        TopicUnreadableError: the broker does not answer or refuses.
     """
+    try:
+        # A consumer that may not ask waits in vain; this question is told what is missing.
+        KafkaAdmin(config).members(group)
+    except KafkaAdminError as error:
+        raise TopicUnreadableError(f"{topic}: {error}") from error
     with _consumer({**config, "group.id": group}, topic) as consumer:
         asked = [TopicPartition(topic, partition) for partition in partitions]
         found = consumer.committed(asked, _ANSWER_S)

@@ -17,6 +17,7 @@ def main() -> None:
     data = {
         "detectors": ("rules/bases",),
         "sinks": ("report/templates/page.html.j2", "report/templates/report.css"),
+        "worker": ("services/jars.lock",),
     }
     for package, paths in data.items():
         for path in paths:

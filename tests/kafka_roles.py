@@ -63,10 +63,6 @@ def send(config: Config, topic: str) -> None:
         producer.flush(DEADLINE_S)
     except ProducerFailedError as error:
         raise RefusedError(str(error)) from error
-    except SystemError as error:  # confluent_kafka called back while it was raising the same error
-        if not isinstance(error.__cause__, KafkaException):
-            raise
-        raise RefusedError(error.__cause__.args[0].str()) from error
     finally:
         producer.close()
     if answers != [None]:

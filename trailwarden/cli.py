@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from trailwarden import __version__
-from trailwarden.commands import collect, kibana, quarantine, services
+from trailwarden.commands import collect, kibana, quarantine, retention, services
 from trailwarden.commands.doctor import DOCTOR_EXAMPLES, doctor
 from trailwarden.commands.ledger import EXAMPLES as LEDGER_EXAMPLES
 from trailwarden.commands.ledger import ledger
@@ -194,6 +194,7 @@ app.command(epilog=SETUP_EXAMPLES)(setup)
 app.command(epilog=DOCTOR_EXAMPLES)(doctor)
 app.command(epilog=LEDGER_EXAMPLES)(ledger)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(retention.app, name="retention")
 app.command(epilog=VERIFY_EXAMPLES)(verify)
 app.add_typer(services.app, name="services")
 app.add_typer(kibana.app, name="kibana")

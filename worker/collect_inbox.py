@@ -19,13 +19,15 @@ from ingest.collectors.producer import ProducerFailedError, RecordProducer
 from ingest.collectors.topic_probe import TopicProbe
 from worker.collector_watch import watching_workers
 from worker.configuration import InvalidSettingsError
-from worker.health import HealthServer, Heartbeat
+from worker.health import Heartbeat
+from worker.health_port import open_health
 from worker.kafka_client import client_config
 from worker.logs import configure_logs, log_uncaught
 from worker.metrics import collector_samples, metrics_registry
 
 if TYPE_CHECKING:
     from worker.configuration import Settings
+    from worker.health import HealthServer
     from worker.metrics import Samples
 
 HEARTBEAT_LIMIT_S: Final = 30.0
@@ -84,11 +86,6 @@ def _options(settings: Settings) -> InboxOptions:
     )
 
 
-def _config(settings: Settings) -> dict[str, Any]:
-    # What librdkafka writes to stderr is no JSON.
-    return {**client_config(settings.kafka), "log_level": 0}
-
-
 def _producer(settings: Settings) -> RecordProducer:
     queue = {
         "queue.buffering.max.kbytes": QUEUE_KBYTES,
@@ -96,7 +93,7 @@ def _producer(settings: Settings) -> RecordProducer:
         "message.timeout.ms": 0,
     }
     try:
-        return RecordProducer({**_config(settings), **queue}, settings.kafka.raw_topic)
+        return RecordProducer({**client_config(settings.kafka), **queue}, settings.kafka.raw_topic)
     except ProducerFailedError as error:
         raise InvalidSettingsError(f"kafka: {error}") from error
 
@@ -104,7 +101,7 @@ def _producer(settings: Settings) -> RecordProducer:
 def _inbox(
     settings: Settings, options: InboxOptions, producer: RecordProducer, counts: CollectorCounts
 ) -> Inbox:
-    config, group = _config(settings), settings.inbox.group
+    config, group = client_config(settings.kafka), settings.inbox.group
     try:
         return Inbox(config, group, options, producer, note=_note, counts=counts)
     except InboxFailedError as error:
@@ -124,12 +121,7 @@ def _health(
     *,
     version: str,
 ) -> HealthServer:
-    telemetry = settings.telemetry
     registry = metrics_registry(version, [lambda: collector_samples(counts), *watch])
-    probe = TopicProbe(_config(settings), settings.kafka.raw_topic)
+    probe = TopicProbe(client_config(settings.kafka), settings.kafka.raw_topic)
     checks = {"kafka": lambda: probe.missing(PROBE_S)}
-    try:
-        return HealthServer(telemetry.host, telemetry.port, registry, {"loop": beat}, checks)
-    except OSError as error:
-        place = f"{telemetry.host}:{telemetry.port}"
-        raise InvalidSettingsError(f"telemetry: {place}: {error.strerror}") from error
+    return open_health(settings.telemetry, registry, {"loop": beat}, checks)

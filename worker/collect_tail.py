@@ -19,13 +19,15 @@ from ingest.collectors.tail import Tail, TailOptions
 from ingest.collectors.tail_checkpoint import BadCheckpointError, CheckpointFile
 from worker.collector_watch import watching_workers
 from worker.configuration import InvalidSettingsError
-from worker.health import HealthServer, Heartbeat
+from worker.health import Heartbeat
+from worker.health_port import open_health
 from worker.kafka_client import client_config
 from worker.logs import configure_logs, log_uncaught
 from worker.metrics import collector_samples, metrics_registry
 
 if TYPE_CHECKING:
     from worker.configuration import Settings
+    from worker.health import HealthServer
     from worker.metrics import Samples
 
 HEARTBEAT_LIMIT_S: Final = 30.0
@@ -38,7 +40,14 @@ QUEUE_KBYTES: Final = 32 << 10
 """Of lines that wait for Kafka, here and in its client: 64 MB in all."""
 
 WARNINGS: Final = frozenset(
-    {"delivery_failed", "damaged", "replaced", "too_large", "too_large_for_the_topic", "unreadable"}
+    {
+        "cut_off",
+        "damaged",
+        "delivery_failed",
+        "too_large",
+        "too_large_for_the_topic",
+        "unreadable",
+    }
 )
 DONE, FAILED = 0, 1
 
@@ -105,7 +114,6 @@ def _producer(settings: Settings) -> RecordProducer:
         "queue.buffering.max.kbytes": QUEUE_KBYTES,
         # A line waits for Kafka however long it is away: its file may be gone by then.
         "message.timeout.ms": 0,
-        "log_level": 0,  # what librdkafka writes to stderr is no JSON
     }
     try:
         return RecordProducer(config, settings.kafka.raw_topic)
@@ -118,7 +126,8 @@ def _tail(
 ) -> Tail:
     def note(event: str, **fields: object) -> None:
         log = structlog.get_logger()
-        (log.warning if event in WARNINGS else log.info)(event, **fields)
+        serious = event in WARNINGS or fields.get("unread")
+        (log.warning if serious else log.info)(event, **fields)
 
     try:
         checkpoint = CheckpointFile(settings.tail.checkpoint_file)
@@ -136,15 +145,10 @@ def _health(
     *,
     version: str,
 ) -> HealthServer:
-    telemetry = settings.telemetry
     registry = metrics_registry(version, [lambda: collector_samples(counts), *watch])
     started, limit_s = datetime.now(UTC), 2 * (settings.collect.canary_interval_s or float("inf"))
     checks = {"kafka": lambda: _missing(producer, counts, started, limit_s)}
-    try:
-        return HealthServer(telemetry.host, telemetry.port, registry, {"loop": beat}, checks)
-    except OSError as error:
-        place = f"{telemetry.host}:{telemetry.port}"
-        raise InvalidSettingsError(f"telemetry: {place}: {error.strerror}") from error
+    return open_health(settings.telemetry, registry, {"loop": beat}, checks)
 
 
 def _missing(

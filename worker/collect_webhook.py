@@ -24,7 +24,8 @@ from ingest.collectors.webhook_service import ServiceOptions, Surroundings, Webh
 from ingest.collectors.webhook_tls import UnsafeListenerError, listener_tls
 from worker.collector_watch import watching_workers
 from worker.configuration import InvalidSettingsError
-from worker.health import HealthServer, Heartbeat
+from worker.health import Heartbeat
+from worker.health_port import open_health
 from worker.kafka_client import client_config
 from worker.logs import configure_logs, log_uncaught
 from worker.metrics import collector_samples, metrics_registry
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import ssl
 
     from worker.configuration import Settings
+    from worker.health import HealthServer
     from worker.metrics import Samples
 
 HEARTBEAT_LIMIT_S = 10.0
@@ -76,8 +78,7 @@ def _parts(settings: Settings) -> _Parts:
             webhook.host, webhook.certificate_file, webhook.key_file, webhook.client_ca_file
         )
         tokens = None if webhook.tokens_file is None else read_tokens(webhook.tokens_file)
-        # What librdkafka writes to stderr is no JSON; what it says is asked for and logged here.
-        config = {**client_config(settings.kafka), "log_level": 0}
+        config = client_config(settings.kafka)
         producer = RecordProducer(config, settings.kafka.raw_topic)
         probe = TopicProbe(config, settings.kafka.raw_topic)
         listener = listen(webhook.host, webhook.port)
@@ -146,15 +147,8 @@ def _health(
     *,
     version: str,
 ) -> HealthServer:
-    telemetry = settings.telemetry
     registry = metrics_registry(version, [lambda: collector_samples(counts), *watch])
-    try:
-        return HealthServer(
-            telemetry.host, telemetry.port, registry, {"loop": beat}, {"kafka": service.not_ready}
-        )
-    except OSError as error:
-        place = f"{telemetry.host}:{telemetry.port}"
-        raise InvalidSettingsError(f"telemetry: {place}: {error.strerror}") from error
+    return open_health(settings.telemetry, registry, {"loop": beat}, {"kafka": service.not_ready})
 
 
 def _tell_start(settings: Settings, parts: _Parts, health: HealthServer) -> None:

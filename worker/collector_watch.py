@@ -44,7 +44,7 @@ def watching_workers(settings: Settings) -> Iterator[list[Samples]]:
 
     notifier = Notifier(notify.webhook_url, token, notify.alertmanager_url, notify.severity, warn)
     watcher = GroupWatcher(
-        {**client_config(kafka), "log_level": 0},
+        client_config(kafka),
         kafka.group,
         kafka.raw_topic,
         notifier,

@@ -1,7 +1,7 @@
-"""What a scan finds goes to Elasticsearch in, under the ids and index names of the service.
+"""Events and findings of a scan in, documents in Elasticsearch out: ids and indices of the service.
 
-Separate from the scan, which needs no server: only one that is told to deliver loads this. Unlike a
-worker, a scan has nothing else to do meanwhile: where Elasticsearch says wait, it waits and says so.
+Separate from the scan, which needs no server: only one that is told to deliver loads this. Unlike
+a worker, a scan has nothing else to do: where Elasticsearch says wait, it waits, and says so.
 """
 
 from __future__ import annotations
@@ -36,10 +36,14 @@ PENDING: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How a delivery waits: ``tell`` gets one line for people before each wait."""
+    """How a delivery waits: ``tell`` gets one line for people before each wait.
+
+    ``clock`` gives monotonic seconds.
+    """
 
     tell: Callable[[str], None]
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
 
 
 class Delivery:
@@ -53,7 +57,12 @@ class Delivery:
         self, client: Client, settings: Settings, received: datetime, patience: Patience
     ) -> None:
         elastic = settings.elasticsearch
-        self._writer = BulkWriter(client, elastic.bulk_bytes, check=checker(client, elastic.prefix))
+        self._writer = BulkWriter(
+            client,
+            elastic.bulk_bytes,
+            check=checker(client, elastic.prefix),
+            clock=patience.clock,
+        )
         self._check = checker(client, elastic.prefix)
         self._prefix = elastic.prefix
         self._events = elastic.events
@@ -113,5 +122,6 @@ class Delivery:
         try:
             yield
         except (NotAllowedError, SetupMissingError) as error:
-            done = f"{self.counts.created:,} documents were written, {self.counts.repeated:,} were there already"
+            counts = self.counts
+            done = f"{counts.created:,} documents written, {counts.repeated:,} were there already"
             raise DeliveryFailedError(f"{error} ({done})") from error

@@ -61,13 +61,14 @@ class Holdings:
             now_s=self.watch.clock(),
         )
         self.partitions[committed.partition] = partition
-        self.watch.log(
-            "assigned",
-            partition=partition.number,
-            committed=committed.offset,
-            folding_from=partition.position,
-            archived=partition.archived,
-        )
+        if partition.position < partition.sinks_from:
+            self.watch.log(
+                "folding",
+                partition=partition.number,
+                committed=committed.offset,
+                folding_from=partition.position,
+                archived=partition.archived,
+            )
         if committed.offset is not None and committed.offset < committed.low:
             self.report_lost(partition.number, committed.offset, committed.low)
         return partition
@@ -104,8 +105,11 @@ class Holdings:
         for (cluster, hour), counts in share.counts.items():
             partition.writer.count(cluster, hour, counts)
 
-    def make_safe(self, numbers: Sequence[int], log: Log, *, always_snapshot: bool) -> None:
-        """Do steps 2 to 4 of a checkpoint: nothing of these partitions is pending anywhere."""
+    def make_safe(self, numbers: Sequence[int], log: Log, *, always_snapshot: bool) -> int:
+        """Do steps 2 to 4 of a checkpoint: nothing of these partitions is pending anywhere.
+
+        Returns how many partitions had anything to make safe.
+        """
         held = [self.partitions[n] for n in numbers if n in self.partitions]
         linked = [one for one in held if one.is_dirty() and self._link_segment(one)]  # 2
         for partition in linked:  # 3
@@ -116,6 +120,7 @@ class Holdings:
             reach(CrashPoint.BEFORE_COMMIT)
             self._commit(linked, log)  # 4
             reach(CrashPoint.AFTER_COMMIT)
+        return len(linked)
 
     def _link_segment(self, partition: Partition) -> bool:
         """Publish the open segment; False if another owner was first or the disk refused."""

@@ -28,6 +28,8 @@ def client_config(kafka: Kafka) -> dict[str, object]:
         "bootstrap.servers": kafka.bootstrap_servers,
         "client.id": CLIENT_ID,
         "security.protocol": kafka.security_protocol,
+        # What librdkafka writes to stderr is no line of our log; what matters it tells us as well.
+        "log_level": 0,
     }
     if kafka.security_protocol.startswith("SASL_"):
         config |= {

@@ -25,9 +25,9 @@ from sinks.elasticsearch.transport import (
 )
 from sinks.quarantine import QuarantineError
 from worker.chores import QuarantineLimit, QuarantineLimitError
-from worker.configuration import InvalidSettingsError
 from worker.counts import WorkerCounts
-from worker.health import HealthServer, Heartbeat
+from worker.health import Heartbeat
+from worker.health_port import open_health
 from worker.logs import configure_logs, log_uncaught
 from worker.metrics import bulk_samples, metrics_registry, notifier_samples, worker_samples
 from worker.pace import Watch
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ingest.sources.kafka import Record
     from sinks.elasticsearch.connection import Client
     from worker.configuration import Settings
+    from worker.health import HealthServer
 
 HEARTBEAT_LIMIT_S: Final = 10.0
 DONE, FAILED = 0, 1
@@ -152,15 +153,10 @@ class Service:
             self._log.info("retention applied", deleted=len(gone))
 
     def _health(self) -> HealthServer:
-        telemetry = self._settings.telemetry
         checks = {"partitions": self._not_assigned, "sinks": self._not_flowing}
-        try:
-            return HealthServer(
-                telemetry.host, telemetry.port, self._registry(), {"loop": self._heart}, checks
-            )
-        except OSError as error:
-            place = f"{telemetry.host}:{telemetry.port}"
-            raise InvalidSettingsError(f"telemetry: {place}: {error.strerror}") from error
+        return open_health(
+            self._settings.telemetry, self._registry(), {"loop": self._heart}, checks
+        )
 
     def _registry(self) -> CollectorRegistry:
         counts, bulk = self.counts, self._parts.bulk.counts

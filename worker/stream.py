@@ -198,7 +198,9 @@ class Worker:
         with self._counts.timed(StepStage.CHECKPOINT):
             self.drain()  # 1
             held = list(self.holdings.partitions)
-            self.holdings.make_safe(held, self.source, always_snapshot=False)  # 2, 3, 4
+            safe = self.holdings.make_safe(held, self.source, always_snapshot=False)  # 2, 3, 4
+        if safe:
+            self._watch.log("checkpoint", partitions=safe, records=self._counts.records)
         self._counts.checkpoints += 1
         self._checkpoint_s = self._watch.clock()
 
@@ -206,7 +208,9 @@ class Worker:
         """Take partitions over; see `ingest.sources.kafka.Owner`."""
         reach(CrashPoint.IN_ASSIGN)
         self._counts.rebalances += 1
-        return {one.partition: self.holdings.take(one).position for one in committed}
+        starts = {one.partition: self.holdings.take(one).position for one in committed}
+        self._watch.log("assigned", partitions=sorted(starts))
+        return starts
 
     def revoke(self, partitions: list[int]) -> None:
         """Checkpoint what is complete within the deadline, else abandon; see `Owner`."""
@@ -221,10 +225,12 @@ class Worker:
         else:
             self.holdings.make_safe(partitions, self.source, always_snapshot=True)
         self.holdings.lose(partitions)
+        self._watch.log("revoked", partitions=sorted(partitions))
 
     def lose(self, partitions: list[int]) -> None:
         """Forget partitions that another member may have already; see `Owner`."""
         self.holdings.lose(partitions)
+        self._watch.log("lost", partitions=sorted(partitions))
 
     def skip(self, partition: int, low: int) -> None:
         """Go on behind records that the topic's retention deleted; see `Owner`."""

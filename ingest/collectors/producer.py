@@ -112,9 +112,10 @@ class RecordProducer:
             )
         except BufferError as error:
             raise ProducerFullError(f"{len(self)} records wait for Kafka") from error
-        except KafkaException as error:
-            self._answers.append((on_delivery, _text(error.args[0])))
-            self._note(error.args[0])
+        except (KafkaException, SystemError) as error:
+            reason = refusal_of(error)
+            self._answers.append((on_delivery, _text(reason)))
+            self._note(reason)
 
     def poll(self, timeout_s: float) -> None:
         """Serve callbacks, waiting for the first at most so long.
@@ -150,8 +151,8 @@ class RecordProducer:
         """Note an error that librdkafka raises while it serves callbacks."""
         try:
             yield
-        except KafkaException as error:
-            self._complain(error.args[0])
+        except (KafkaException, SystemError) as error:
+            self._complain(refusal_of(error))
 
     def _answer(self) -> None:
         for _ in range(len(self._answers)):
@@ -169,6 +170,18 @@ class RecordProducer:
     def _check(self) -> None:
         if self._fatal:
             raise ProducerFailedError(self._fatal)
+
+
+def refusal_of(error: KafkaException | SystemError) -> KafkaError:
+    """Return what Kafka said; where nothing of Kafka is behind it, raise the error again.
+
+    confluent_kafka calls back while it raises, and Python then makes a SystemError of the two.
+    """
+    told = error.__cause__ if isinstance(error, SystemError) else error
+    if not isinstance(told, KafkaException):
+        raise error
+    reason: KafkaError = told.args[0]
+    return reason
 
 
 def _text(error: KafkaError) -> str:

@@ -67,7 +67,7 @@ class Watch:
     def _paths(self) -> Iterator[tuple[str, bool]]:
         """Yield what the patterns name, then what may be the rest of it under another name."""
         for pattern in self._patterns:
-            yield from ((path, True) for path in iglob(pattern, recursive=True))  # noqa: PTH207 - as text
+            yield from ((path, True) for path in sorted(iglob(pattern, recursive=True)))  # noqa: PTH207
         for pattern in self._patterns:
             if not has_magic(pattern):
                 yield from ((path, False) for path in _siblings(pattern))

@@ -103,6 +103,7 @@ class PackedReader:
         "_careful_from",
         "_decoder",
         "_descriptor",
+        "_error",
         "_place",
         "_raw",
         "_start",
@@ -112,6 +113,7 @@ class PackedReader:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._careful_from: int | None = None
+        self._error: Exception | None = None
         self._restart()
 
     def _restart(self) -> None:
@@ -147,6 +149,8 @@ class PackedReader:
 
     def _grow(self) -> bool:
         """Unpack a little more; False at the present end."""
+        if self._error is not None:
+            return self._fail(self._error)
         if not self._raw:
             careful = self._careful_from is not None and self._place >= self._careful_from
             self._raw = os.pread(self._descriptor, 1 if careful else _PACKED_BYTES, self._place)
@@ -163,6 +167,19 @@ class PackedReader:
         self._buffer += piece
         return bool(given or piece)
 
+    def _next_member(self) -> bool:
+        """Go on with the member that follows; zero bytes are padding, anything else is damage."""
+        more = os.pread(self._descriptor, max(0, len(GZIP_MAGIC) - len(self._raw)), self._place)
+        self._place += len(more)
+        self._raw += more
+        if self._raw.startswith(GZIP_MAGIC):
+            self._decoder = isal_zlib.decompressobj(wbits=_GZIP_WINDOW_BITS)
+            return True
+        if self._raw.strip(b"\0"):
+            return self._fail(ValueError("no gzip header"))
+        self.ended = True
+        return False
+
     def _fail(self, error: Exception) -> bool:
         """Unpack once more, the damaged piece byte by byte: else what it held before is lost.
 
@@ -172,14 +189,7 @@ class PackedReader:
             self._careful_from = self._place - len(self._raw)
             self._restart()
             return True
-        self._raw = self._raw or b"\0"
+        self._error = error
         if self._buffer:
             return False
-        raise DamagedError(f"damaged gzip data from byte {self._place} on: {error}") from error
-
-    def _next_member(self) -> bool:
-        """Go on with the member that follows; what else follows is padding (RFC 1952, 2.2)."""
-        self.ended = not self._raw.startswith(GZIP_MAGIC)
-        if not self.ended:
-            self._decoder = isal_zlib.decompressobj(wbits=_GZIP_WINDOW_BITS)
-        return not self.ended
+        raise DamagedError(f"damaged gzip data near byte {self._place}: {error}") from error

@@ -78,6 +78,7 @@ class Streams:
         """Look at all files, and take in what became of each."""
         look = self._watch.look()
         before, self.unreadable = self.unreadable, look.unreadable
+        self._lose_gone(look)
         decisions = plan([stream.known() for stream in self._streams.values()], look.seen)
         self._lose(decisions, look, clock_s)
         for decision in decisions:
@@ -89,23 +90,27 @@ class Streams:
         for path in self.unreadable.keys() - before.keys():
             self._note("unreadable", path=path, reason=self.unreadable[path])
 
+    def _lose_gone(self, look: Look) -> None:
+        """Let files go that are gone and closed: their content may be elsewhere already."""
+        for stream in list(self._streams.values()):
+            if stream.file and stream.file not in look.changed_ns and not stream.reader:
+                self._let_go(stream, "gone")
+
     def _lose(self, decisions: list[Decision], look: Look, clock_s: float) -> None:
-        """Let files go that hold another content now, or that are gone and closed."""
+        """Let files go that hold another content now; a gone one stays readable while open."""
         read = {decision.key for decision in decisions if decision.verdict in _READ}
-        for key in [key for key in self._streams if key not in read]:
-            stream = self._streams[key]
-            if stream.file is None:
-                continue
-            gone = stream.file not in look.changed_ns
-            if gone and stream.reader:
+        for stream in [one for key, one in self._streams.items() if key not in read and one.file]:
+            if stream.file in look.changed_ns:
+                self._let_go(stream, "replaced")
+            elif stream.reader:
                 state = stream.reader.stat()
                 stream.rotated = True
                 stream.grow(state.st_size, state.st_mtime_ns, clock_s)
-                continue
-            what = "gone" if gone else "replaced"
-            self._note(what, path=stream.path, offset=stream.position, unread=stream.unread)
-            stream.let_go()
-            self._streams[key] = self._streams.pop(key)  # the last to be forgotten
+
+    def _let_go(self, stream: Stream, why: str) -> None:
+        self._note(why, path=stream.path, offset=stream.position, unread=stream.unread)
+        stream.let_go()
+        self._streams[stream.key] = self._streams.pop(stream.key)  # the last to be forgotten
 
     def _take_in(self, decision: Decision, look: Look, clock_s: float) -> None:
         seen, key = decision.seen, decision.key
@@ -160,6 +165,8 @@ class Streams:
             return None
         piece = tail_lines.take(reader, stream.position)
         if piece.at_end and piece.rest and self._is_last(stream, clock_s):
+            if stream.packed and not reader.ended:
+                self._note("cut_off", path=stream.path, offset=piece.start)
             piece = tail_lines.take_rest(reader, piece.start)
         sure = stream.head.length
         if not stream.packed and reader.read(0, sure) != begin[:sure]:

@@ -26,7 +26,6 @@ class TopicProbe:
             **config,
             "allow.auto.create.topics": False,
             "error_cb": _ignore,
-            "log_level": 0,
         }
         self._client = AdminClient(options)
         self._topic = topic

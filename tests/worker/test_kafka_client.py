@@ -15,6 +15,7 @@ from worker.kafka_client import client_config
 def test_plain_transport_needs_servers_only() -> None:
     assert client_config(Kafka(bootstrap_servers="a:1,b:2")) == {
         "bootstrap.servers": "a:1,b:2",
+        "log_level": 0,
         "client.id": "trailwarden",
         "security.protocol": "PLAINTEXT",
     }
@@ -36,6 +37,7 @@ def test_passwords_come_from_files(tmp_path: Path) -> None:
     )
     assert client_config(kafka) == {
         "bootstrap.servers": "127.0.0.1:9092",
+        "log_level": 0,
         "client.id": "trailwarden",
         "security.protocol": "SASL_SSL",
         "sasl.mechanism": "SCRAM-SHA-512",
@@ -61,7 +63,7 @@ def test_a_missing_password_file_is_named(tmp_path: Path) -> None:
 
 def test_librdkafka_knows_every_key_of_sasl() -> None:
     kafka = Kafka(security_protocol="SASL_SSL", username="u", password=SecretStr("p"))
-    Producer(client_config(kafka) | {"log_level": 0})
+    Producer(client_config(kafka))
 
 
 @pytest.mark.parametrize("setting", ["ca_file", "certificate_file", "key_file"])

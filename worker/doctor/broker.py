@@ -45,9 +45,8 @@ def check_broker(
     Parameters
         config: librdkafka's configuration of the connection.
     """
-    quiet = {**config, "log_level": 0}
     try:
-        admin = KafkaAdmin(quiet)
+        admin = KafkaAdmin(config)
         brokers = admin.brokers()
     except KafkaAdminError as error:
         advice = "start it, or see kafka.bootstrap_servers and the security settings"
@@ -55,11 +54,11 @@ def check_broker(
         yield from (skipped(name, "Kafka does not answer") for name in NEEDS_KAFKA)
         return
     yield ok(CheckName.KAFKA, f"{settings.kafka.bootstrap_servers} answers, {brokers} broker(s)")
-    yield _check_topics(settings, quiet)
+    yield _check_topics(settings, config)
     yield _check_rights(settings, admin)
     yield _check_workers(settings, admin)
-    yield from _check_tail(settings, quiet, now)
-    yield _check_quarantine(settings, quiet, now)
+    yield from _check_tail(settings, config, now)
+    yield _check_quarantine(settings, config, now)
 
 
 def _check_topics(settings: Settings, config: Mapping[str, object]) -> Result:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ingest.collectors.producer import Answer, ProducerFullError
+from ingest.collectors.producer import Answer, ProducerFailedError, ProducerFullError
 from ingest.collectors.tail import Tail, TailOptions
 from ingest.collectors.tail_checkpoint import CheckpointFile
 from ingest.envelope import Envelope, Format
@@ -24,9 +23,12 @@ class FakeBroker:
         self.on_the_way: deque[tuple[Envelope, bytes, Answer]] = deque()
         self.up = True
         self.error: str | None = None
+        self.fatal: str | None = None
         self.room = room
 
     def send(self, envelope: Envelope, value: bytes, on_delivery: Answer) -> None:
+        if self.fatal:
+            raise ProducerFailedError(self.fatal)
         if len(self.on_the_way) >= self.room:
             raise ProducerFullError("full")
         self.on_the_way.append((envelope, value, on_delivery))
@@ -128,6 +130,3 @@ class Bench:
         places = checkpoint.load()
         checkpoint.close()
         return {Path(place.path).name: place.offset for place in places if place.inode}
-
-
-Act = Callable[[Bench], None]

@@ -161,7 +161,7 @@ class Following(RuleBasedStateMachine):
 
     # The tail
 
-    @rule(passed_s=st.sampled_from([0.1, 1, 6, 61]))
+    @rule(passed_s=st.sampled_from([0.5, 1, 6, 61]))
     def poll(self, passed_s: float) -> None:
         self.at.poll(passed_s)
         self.since_poll.clear()

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table reads best with a case a line
 """What a file is: a table of everything that happens to log files between two looks."""
 
 from __future__ import annotations

@@ -1,0 +1,260 @@
+"""What was planted and what the stores hold go in; every difference comes out, by id.
+
+Separate because it trusts nothing that a worker said: it enumerates the topic, the indices, the
+quarantine and the archive itself, and compares with one uncut run over the whole topic, in this
+process, and with what was planted. What cannot be enumerated fails.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+import polars as pl
+
+from detectors.sigma.compiler import load_rules
+from ingest.envelope import read_envelope
+from ingest.normalize import NormalizeSettings, normalize
+from ingest.record import Records
+from ingest.redact.token import Redactor
+from ingest.sources.kafka import Record
+from sinks.archive import list_segments, read_events, verify
+from sinks.elasticsearch.connection import Client
+from sinks.elasticsearch.documents import Document
+from sinks.quarantine import ID, STAGE, INDEX_STAGE, read
+from sinks.topic_reader import read_messages, spans_of
+from tests.faults.planted import Planted, Verdict
+from worker.accounting import Stores, take_ledger
+from worker.configuration import Settings
+from worker.counts import WorkerCounts
+from worker.fold import fold
+from worker.kafka_client import client_config
+from worker.outputs import ServiceOutputs
+from worker.partition import Partition
+from worker.settings import shipped_rules
+from worker.stages import RealStages
+
+_PAGE: Final = 5_000
+
+
+@dataclass(slots=True)
+class Expected:
+    """What one run without faults gives: documents by id, quarantine ids, archived event ids."""
+
+    documents: dict[str, Document] = field(default_factory=dict)
+    quarantine: set[str] = field(default_factory=set)
+    events: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What the oracle counted; all is as it must be when it returns one."""
+
+    records: int
+    events: int
+    findings: int
+    quarantined: int
+    segments: int
+    rewritten: int
+
+
+class _Kept:
+    """Stands for Elasticsearch and quarantine: keeps what it is given, the first of each id."""
+
+    def __init__(self, expected: Expected) -> None:
+        self._expected = expected
+
+    def add(self, item: Any) -> None:
+        if isinstance(item, Document):
+            self._expected.documents.setdefault(item.id, item)
+        else:
+            self._expected.quarantine.add(item[ID])
+
+
+def judge(settings: Settings, client: Client, planted: Iterable[Planted]) -> Verdicts:
+    """Enumerate everything and compare; the topic must have been worked off."""
+    sent = list(planted)
+    records = _records(settings)
+    expected = _expected(settings, records)
+    _check_topic(sent, records)
+    _check_planted(settings, sent, expected)
+    rewritten = _check_quarantine(settings, expected)
+    _check_indices(settings, client, expected)
+    segments = _check_archive(settings, expected)
+    findings = len(expected.documents) - len(expected.events)
+    return Verdicts(
+        len(records), len(expected.events), findings, len(expected.quarantine), segments, rewritten
+    )
+
+
+def _records(settings: Settings) -> list[Record]:
+    config = client_config(settings.kafka)
+    topic = settings.kafka.raw_topic
+    found = []
+    for m in read_messages(config, topic, spans_of(config, topic)):
+        stored_ms = m.timestamp()[1]
+        envelope = read_envelope(m.headers(), m.key(), stored_ms)  # type: ignore[arg-type]  # bytes
+        place = m.partition() or 0, m.offset() or 0
+        found.append(Record(*place, m.value() or b"", envelope, stored_ms))
+    return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+def _redactor(settings: Settings) -> Redactor:
+    file = settings.worker.redaction_key_file
+    assert file is not None
+    return Redactor(file.read_bytes().strip())
+
+
+def _expected(settings: Settings, records: list[Record]) -> Expected:
+    """Do what a worker does, at once and without any store."""
+    expected, topic = Expected(), settings.kafka.raw_topic
+    kept: Any = _Kept(expected)
+    stages = RealStages(
+        topic, load_rules([shipped_rules()]), NormalizeSettings("", _redactor(settings))
+    )
+    outputs = ServiceOutputs(
+        kept,
+        kept,
+        settings.elasticsearch,
+        settings.worker.retention_days,
+        counts=WorkerCounts(),
+        tell=lambda _: None,
+        topic=topic,
+    )
+    partitions = {r.partition: Partition(r.partition, 0, 0, 0) for r in records}
+    for start in range(0, len(records), _PAGE):
+        part = records[start : start + _PAGE]
+        folded = fold(topic, part, stages.normalize(part), partitions)
+        outputs.add(stages.detect(folded.fresh), folded)
+        for share in folded.shares:
+            expected.events.update(share.events["event.id"])
+    return expected
+
+
+def _check_topic(sent: list[Planted], records: list[Record]) -> None:
+    """Every acknowledged record is in the topic (it may be there twice: a broker may die)."""
+    there = Counter((record.envelope.cluster, record.value) for record in records)
+    missing = Counter((p.cluster, p.value) for p in sent) - there
+    assert not missing, f"{missing.total()} acknowledged records are not in the topic"
+
+
+def _check_planted(settings: Settings, sent: list[Planted], expected: Expected) -> None:
+    """The uncut run agrees with what was planted, by the ids of the very bytes."""
+    ids = dict(_ids(settings, sent))
+    events = {ids.get(i) for i, p in enumerate(sent) if p.verdict is not Verdict.BAD}
+    assert events == expected.events, "planted events and those of an uncut run differ"
+    assert not any(i in ids for i, p in enumerate(sent) if p.verdict is Verdict.BAD)
+    found = set()
+    for document in expected.documents.values():
+        if document.id not in expected.events:
+            finding = orjson.loads(document.source)
+            evidence = finding["trailwarden.evidence.event_ids"]
+            found.update((finding["rule.id"], identifier) for identifier in evidence)
+    wanted = {(p.rule, ids[i]) for i, p in enumerate(sent) if p.verdict is Verdict.FINDING}
+    assert wanted <= found, f"{len(wanted - found)} planted acts are not found by their rule"
+    bad = sum(p.verdict is Verdict.BAD for p in sent)
+    assert bad <= len(expected.quarantine), (bad, len(expected.quarantine))
+
+
+def _ids(settings: Settings, sent: list[Planted]) -> Iterator[tuple[int, str]]:
+    """Return the event id of each planted record that has one, by its place in the list."""
+    normalizing = NormalizeSettings("", _redactor(settings))
+    for cluster in {planted.cluster for planted in sent}:
+        places = [i for i, planted in enumerate(sent) if planted.cluster == cluster]
+        chunks = (
+            Records("", [sent[i].value for i in some], some, cluster=cluster)
+            for some in (places[k : k + 500] for k in range(0, len(places), 500))
+        )
+        events = normalize(chunks, normalizing).events
+        yield from zip(events["log.offset"], events["event.id"], strict=True)
+
+
+def _check_quarantine(settings: Settings, expected: Expected) -> int:
+    """Every bad record is there; return how many documents were written more than once."""
+    config, topic = client_config(settings.kafka), settings.kafka.quarantine_topic
+    documents = list(read(config, topic))
+    poisoned = [one for one in documents if one[STAGE] == INDEX_STAGE]
+    assert not poisoned, f"Elasticsearch refused {len(poisoned)} documents"
+    found = {one[ID] for one in documents}
+    _same(found, expected.quarantine, "quarantined records")
+    return sum(span.end - span.low for span in spans_of(config, topic)) - len(found)
+
+
+def _check_indices(settings: Settings, client: Client, expected: Expected) -> None:
+    """Every document is in its index, once over all, and says what it must."""
+    prefix = settings.elasticsearch.prefix
+    client.indices.refresh(index=f"{prefix}-*")
+    count: Counter[str] = Counter()
+    wrong = []
+    for hit in hits(client, f"{prefix}-events,{prefix}-findings"):
+        count[hit["_id"]] += 1
+        wanted = expected.documents.get(hit["_id"])
+        same = wanted is not None and (hit["_index"], hit["_source"]) == (
+            wanted.index,
+            orjson.loads(wanted.source),
+        )
+        if wanted is not None and not same:
+            wrong.append((hit["_index"], hit["_id"], _difference(hit["_source"], wanted)))
+    total = client.count(index=f"{prefix}-*")["count"]
+    assert total == count.total(), f"{total} documents in all, {count.total()} by the aliases"
+    twice = [identifier for identifier, times in count.items() if times > 1]
+    assert not twice, f"{len(twice)} ids are there more than once: {twice[:3]}"
+    _same(set(count), set(expected.documents), "documents")
+    assert not wrong, f"{len(wrong)} documents differ: {wrong[:2]}"
+
+
+def _difference(found: dict[str, Any], wanted: Document) -> dict[str, Any]:
+    other = orjson.loads(wanted.source)
+    names = sorted(found.keys() | other.keys())
+    return {n: (found.get(n), other.get(n)) for n in names if found.get(n) != other.get(n)}
+
+
+def hits(client: Client, index: str) -> Iterator[dict[str, Any]]:
+    """Yield every document of the indices as of now."""
+    pit = client.open_point_in_time(index=index, keep_alive="2m")["id"]
+    try:
+        after: list[Any] | None = None
+        while True:
+            page = client.search(
+                pit={"id": pit, "keep_alive": "2m"},
+                size=_PAGE,
+                sort=[{"_shard_doc": "asc"}],
+                search_after=after,
+                track_total_hits=False,
+            )["hits"]["hits"]
+            if not page:
+                return
+            yield from page
+            after = page[-1]["sort"]
+    finally:
+        client.close_point_in_time(id=pit)
+
+
+def _check_archive(settings: Settings, expected: Expected) -> int:
+    """No gap, no overlap, chained; every event once; every record accounted for."""
+    archive, topic = settings.store.folder / "archive", settings.kafka.raw_topic
+    problems = verify(archive)
+    assert not problems, problems[:3]
+    ids = read_events(archive).select("event.id").collect()["event.id"]
+    twice = ids.filter(ids.is_duplicated()).n_unique()
+    assert not twice, f"{twice} events are archived more than once"
+    _same(set(ids), expected.events, "archived events")
+    config = client_config(settings.kafka)
+    stores = Stores(
+        config, topic, settings.kafka.quarantine_topic, settings.kafka.group, archive
+    )
+    for ledger in take_ledger(stores):
+        assert not ledger.differences, ledger.differences[:3]
+        assert not ledger.pending, f"{ledger.pending} of {ledger.log.partition} are pending"
+        if ledger.log.end:
+            assert (ledger.log.committed, ledger.archived) == (ledger.log.end, ledger.log.end)
+    return len(list_segments(archive, topic))
+
+
+def _same(found: set[str], wanted: set[str], what: str) -> None:
+    lost, strange = wanted - found, found - wanted
+    assert not lost, f"{what}: {len(lost)} of {len(wanted)} are lost: {sorted(lost)[:3]}"
+    assert not strange, f"{what}: {len(strange)} that nobody planted: {sorted(strange)[:3]}"

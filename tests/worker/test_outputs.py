@@ -1,0 +1,244 @@
+"""What a batch gives reaches the right sink once, and whoever is to be told is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import polars as pl
+import pytest
+
+from detectors.finding import Finding
+from detectors.sigma.rule import Level
+from ingest.normalize import NormalizeSettings
+from ingest.record import Reason, Refused, Stage
+from sinks.elasticsearch.bulk import Poisoned
+from sinks.elasticsearch.bulk import Wait as BulkWait
+from sinks.elasticsearch.documents import Document
+from sinks.quarantine import INDEX_STAGE, POSITION, STAGE
+from tests.worker.messages import NOON, TOPIC, audit_event, message
+from worker.configuration import Elasticsearch
+from worker.counts import WorkerCounts
+from worker.fold import Folded
+from worker.outputs import ServiceOutputs
+from worker.stages import Found, RealStages
+from worker.stream import Wait
+
+STAGES = RealStages(TOPIC, (), NormalizeSettings(""))
+
+
+class Bulk:
+    """Answers as it was told to; notes the order in which things happen."""
+
+    def __init__(self, calls: list[str]) -> None:
+        self.calls = calls
+        self.documents: list[Document] = []
+        self.wait: BulkWait | None = None
+        self.answers: list[str] = []
+        self.poison: list[Poisoned] = []
+
+    def add(self, document: Document) -> None:
+        self.documents.append(document)
+
+    def flush(self) -> BulkWait | None:
+        self.calls.append("bulk")
+        return self.wait
+
+    def created(self) -> list[str]:
+        answers, self.answers = self.answers, []
+        return answers
+
+    def poisoned(self) -> list[Poisoned]:
+        poison, self.poison = self.poison, []
+        return poison
+
+
+class Quarantine:
+    def __init__(self, calls: list[str]) -> None:
+        self.calls = calls
+        self.documents: list[Mapping[str, Any]] = []
+        self.acknowledges = True
+
+    def add(self, document: Mapping[str, Any]) -> None:
+        self.calls.append("quarantined")
+        self.documents.append(document)
+
+    def flush(self, timeout_s: float) -> bool:
+        assert 0 < timeout_s < 10
+        self.calls.append("quarantine")
+        return self.acknowledges
+
+
+class Rig:
+    """Outputs with fakes all around, at ``age`` after the records were received."""
+
+    def __init__(self, events: str = "findings", age: timedelta = timedelta(hours=1)) -> None:
+        self.calls: list[str] = []
+        self.bulk, self.quarantine = Bulk(self.calls), Quarantine(self.calls)
+        self.counts = WorkerCounts()
+        self.told: list[str] = []
+        self.outputs = ServiceOutputs(
+            self.bulk,  # type: ignore[arg-type]  # a fake
+            self.quarantine,
+            Elasticsearch(events=events, prefix="tw"),  # type: ignore[arg-type]  # one of three
+            30,
+            counts=self.counts,
+            tell=lambda document: self.told.append(document["rule.id"]),
+            topic="records",
+            now=lambda: NOON + age,
+        )
+
+
+def events(count: int) -> pl.DataFrame:
+    return STAGES.normalize([message(n, audit_event(n)) for n in range(count)]).events
+
+
+def found(*names: str, undated: bool = False) -> Found:
+    """Return a finding for each name, all resting on one event."""
+    evidence = events(1)
+    made = [
+        Finding(
+            name * 32,
+            (0, ""),
+            Level.HIGH,
+            {
+                "@timestamp": "2026-11-20T12:00:00.000000Z",
+                "rule.id": f"rule-{name}",
+                "user.name": None,
+            },
+        )
+        for name in names
+    ]
+    received = {one.id: NOON for one in made}
+    marked = frozenset(one.id for one in made if undated)
+    return Found(made, received, marked, evidence)
+
+
+def folded(fresh: int = 0, refused: list[tuple[int, int]] | None = None) -> Folded:
+    def one(offset: int) -> Refused:
+        return Refused(Stage.DECODE, Reason.NOT_JSON, "raw/0", offset, 1, "", "")
+
+    records = [(message(o, b"x", partition=p), one(o)) for p, o in refused or []]
+    return Folded(events(fresh), records, [])
+
+
+@pytest.mark.parametrize(("setting", "count"), [("all", 3), ("findings", 1), ("none", 0)])
+def test_events_are_sent_as_the_setting_says(setting: str, count: int) -> None:
+    rig = Rig(setting)
+    rig.outputs.add(found("a"), folded(3))
+    indices = [document.index for document in rig.bulk.documents]
+    assert indices == ["tw-findings-2026.11.20"] + ["tw-events-2026.11.21"] * count
+
+
+def test_findings_go_before_events_and_their_documents_hold_no_nulls() -> None:
+    rig = Rig("all")
+    rig.outputs.add(found("a", "b"), folded(1))
+    kinds = [document.index.split("-")[1] for document in rig.bulk.documents]
+    assert kinds == ["findings", "findings", "events"]
+    assert orjson.loads(rig.bulk.documents[0].source) == {
+        "@timestamp": "2026-11-20T12:00:00.000000Z",
+        "rule.id": "rule-a",
+    }
+    assert rig.calls == []
+
+
+def test_a_finding_whose_evidence_has_no_time_of_its_own_has_no_day() -> None:
+    rig = Rig()
+    rig.outputs.add(found("a", undated=True), folded())
+    assert rig.bulk.documents[0].index == "tw-findings-outofrange"
+
+
+def test_a_batch_without_anything_adds_nothing() -> None:
+    for setting in ("all", "findings", "none"):
+        rig = Rig(setting)
+        rig.outputs.add(Found(), folded())
+        assert rig.bulk.documents == []
+        assert rig.quarantine.documents == []
+
+
+def test_refused_items_of_one_message_have_positions_and_so_ids_of_their_own() -> None:
+    rig = Rig()
+    rig.outputs.add(Found(), folded(refused=[(0, 7), (0, 7), (1, 7), (0, 8), (0, 7)]))
+    documents = rig.quarantine.documents
+    assert [one[POSITION] for one in documents] == [0, 1, 0, 0, 2]
+    assert len({one["trailwarden.quarantine.id"] for one in documents}) == 5
+    assert {one["trailwarden.quarantine.topic"] for one in documents} == {"records"}
+    assert {one["orchestrator.cluster.name"] for one in documents} == {"blue"}
+    rig.outputs.add(Found(), folded(refused=[(0, 7)]))
+    assert rig.quarantine.documents[5] == documents[0]
+
+
+def test_quarantine_is_flushed_last_and_only_once_elasticsearch_answered() -> None:
+    rig = Rig()
+    rig.outputs.add(found("a"), folded(refused=[(0, 7)]))
+    rig.bulk.wait = BulkWait(2.5, "busy")
+    assert rig.outputs.flush() == Wait("elasticsearch", 2.5, "busy")
+    assert rig.calls == ["quarantined", "bulk"]
+    rig.bulk.wait = None
+    assert rig.outputs.flush() is None
+    assert rig.calls == ["quarantined", "bulk", "bulk", "quarantine"]
+
+
+def test_a_quarantine_that_does_not_acknowledge_asks_to_wait_under_its_name() -> None:
+    rig = Rig()
+    rig.quarantine.acknowledges = False
+    wait = rig.outputs.flush()
+    assert wait is not None
+    assert (wait.sink, wait.seconds) == ("quarantine", 1.0)
+    rig.quarantine.acknowledges = True
+    assert rig.outputs.flush() is None
+
+
+@pytest.mark.parametrize("wait", [None, BulkWait(1.0, "busy")])
+def test_a_poisoned_document_goes_to_quarantine_once_even_while_others_wait(
+    wait: BulkWait | None,
+) -> None:
+    rig = Rig()
+    document = Document("tw-events-2026.11.21", "e" * 32, b'{"orchestrator.cluster.name":"blue"}')
+    rig.bulk.poison = [Poisoned(document, 400, "mapper", "bad")]
+    rig.bulk.wait = wait
+    rig.outputs.flush()
+    rig.outputs.flush()
+    assert [one[STAGE] for one in rig.quarantine.documents] == [INDEX_STAGE]
+    assert rig.counts.quarantined == {"refused-by-elasticsearch": 1}
+    assert rig.calls[:2] == ["bulk", "quarantined"]
+
+
+def test_a_finding_is_told_when_it_was_created_and_counted_by_its_rule() -> None:
+    rig = Rig()
+    rig.outputs.add(found("a", "b"), folded())
+    rig.bulk.answers = ["a" * 32, "f" * 32]
+    rig.outputs.flush()
+    assert rig.told == ["rule-a"]
+    assert rig.counts.findings == {"rule-a": 1}
+
+
+def test_a_finding_that_was_created_before_the_wait_is_told_at_once_and_only_once() -> None:
+    rig = Rig(age=timedelta(seconds=1))
+    rig.outputs.add(found("a", "b"), folded())
+    rig.bulk.answers, rig.bulk.wait = ["a" * 32], BulkWait(1.0, "busy")
+    rig.outputs.flush()
+    assert rig.told == ["rule-a"]
+    rig.bulk.wait, rig.bulk.answers = None, ["b" * 32]
+    rig.outputs.flush()
+    rig.outputs.flush()
+    assert rig.told == ["rule-a", "rule-b"]
+
+
+@pytest.mark.parametrize(
+    ("age", "told"),
+    [
+        (timedelta(minutes=10), []),
+        (timedelta(minutes=9, seconds=59), ["rule-a"]),
+        (timedelta(days=1), []),
+    ],
+)
+def test_a_repeat_is_told_only_while_its_record_is_fresh(age: timedelta, told: list[str]) -> None:
+    rig = Rig(age=age)
+    rig.outputs.add(found("a"), folded())
+    rig.outputs.flush()
+    rig.outputs.flush()
+    assert rig.told == told
+    assert rig.counts.findings == {}
