@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -80,16 +81,30 @@ def read_envelope(
     Parameters
         timestamp_ms: Kafka's own timestamp, the received time where the header is missing or bad.
     """
-    found = {name: value or b"" for name, value in headers or ()}
-    cluster = found.get(CLUSTER) or key or b""
-    return Envelope(
-        cluster.decode(errors="replace") or UNKNOWN_CLUSTER,
-        found.get(COLLECTOR, b"").decode(errors="replace"),
-        _format(found.get(FORMAT)),
-        _time(found.get(RECEIVED), timestamp_ms),
-        found.get(SOURCE, b"").decode(errors="replace"),
-        _salvage(found.get(SALVAGE)),
+    found = dict(headers or ())
+    cluster, collector, form, source = _constants(
+        found.get(CLUSTER) or key, found.get(COLLECTOR), found.get(FORMAT), found.get(SOURCE)
     )
+    received = _time(found.get(RECEIVED), timestamp_ms)
+    return Envelope(cluster, collector, form, received, source, _salvage(found.get(SALVAGE)))
+
+
+@lru_cache(maxsize=4096)
+def _constants(
+    cluster: bytes | None, collector: bytes | None, form: bytes | None, source: bytes | None
+) -> tuple[str, str, Format, str]:
+    """Decode what is the same for all records of a source."""
+    return (
+        (cluster or b"").decode(errors="replace") or UNKNOWN_CLUSTER,
+        (collector or b"").decode(errors="replace"),
+        _format(form),
+        (source or b"").decode(errors="replace"),
+    )
+
+
+def as_utc(time: datetime) -> datetime:
+    """Return a time in UTC; one without a zone counts as UTC, wherever this machine stands."""
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _time_text(time: datetime) -> bytes:
@@ -98,7 +113,7 @@ def _time_text(time: datetime) -> bytes:
 
 def _time(text: bytes | None, timestamp_ms: int) -> datetime:
     try:
-        return datetime.fromisoformat((text or b"").decode()).astimezone(UTC)
+        return as_utc(datetime.fromisoformat((text or b"").decode()))
     except (ValueError, OverflowError):
         return datetime.fromtimestamp(max(timestamp_ms, 0) / 1000, UTC)
 

@@ -7,6 +7,7 @@ replayed. Its bytes are never in it: copies are redacted before they come here.
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from ingest.collectors.producer import refusal_of
 from sinks.ndjson import quarantine_document
 from sinks.topic_reader import read_messages, spans_of
 

@@ -6,14 +6,17 @@ raises `RefusedError` with the client's words when the broker refuses a part of 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException
 
+from ingest.collectors.inbox import Inbox, InboxFailedError, InboxOptions
 from ingest.collectors.producer import ProducerFailedError, RecordProducer
 from ingest.envelope import Envelope, Format
 from sinks import topics
@@ -27,7 +30,7 @@ from sinks.topic_reader import (
     spans_of,
 )
 
-DEADLINE_S = 30.0
+DEADLINE_S = 15.0
 SETTLED_S = 10.0
 ENVELOPE = Envelope("prod", "collector-1", Format.KUBERNETES_AUDIT, datetime.now(UTC))
 Config = dict[str, Any]
@@ -97,11 +100,33 @@ def read_all(config: Config, topic: str) -> int:
 
 def collector(config: Config, names: Names) -> None:
     send(config, names("raw"))
+    watch(config, names)
 
 
 def inbox(config: Config, names: Names) -> None:
-    consume(config, names("inbox.one"), names("trailwarden-inbox"))
-    send(config, names("raw"))
+    """Move what the inbox holds, and watch the workers."""
+    problems: list[str] = []
+
+    def note(_: str, **fields: object) -> None:
+        problems.extend(str(fields[name]) for name in ("reason", "error") if name in fields)
+
+    options = InboxOptions(names("inbox."), {}, "collector-1", Path(os.devnull), revoke_s=5.0)
+    producer = RecordProducer(config, names("raw"))
+    moving = Inbox(config, names("trailwarden-inbox"), options, producer, note=note)
+    try:
+        deadline = time.monotonic() + DEADLINE_S
+        while not (moving.counts.acknowledged or problems):
+            moving.step(datetime.now(UTC), time.monotonic())
+            if time.monotonic() > deadline:
+                raise RefusedError("no topic of the inbox is seen")
+    except (ProducerFailedError, InboxFailedError) as error:
+        raise RefusedError(str(error)) from error
+    finally:
+        moving.close()
+        producer.close()
+    if problems:
+        raise RefusedError(problems[0])
+    watch(config, names)
 
 
 def worker(config: Config, names: Names) -> None:
@@ -158,6 +183,7 @@ def doctor(config: Config, names: Names) -> None:
         admin.group(names("trailwarden"), names("raw"))
     except KafkaAdminError as error:
         raise RefusedError(str(error)) from error
+    read_all(reader(config, names), names("raw"))
 
 
 def reader(config: Config, names: Names) -> Config:
@@ -197,7 +223,6 @@ ROLES: dict[str, Callable[[Config, Names], None]] = {
         collector,
         inbox,
         worker,
-        watch,
         setup,
         doctor,
         ledger,

@@ -6,6 +6,8 @@ made at once: changes of ACLs and topics take their time to be seen.
 
 from __future__ import annotations
 
+import queue
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -22,24 +24,19 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its names l
 )
 
 from sinks import topics
+from sinks.alarm import Alarm
 from tests.kafka_roles import ROLES, Names, RefusedError, read_all, send, wait_for
 from tests.permissions_table import Right, kafka_rights
 from tests.secure_kafka import ADMIN, ADMIN_PASSWORD, SecureKafka
+from worker.group_watch import GroupWatcher
 
 RIGHTS = kafka_rights()
 # Of a row that names several topics, one is taken away: each operation of each row once.
-# Left out: the same as for others, but after 30 s (`WAITED`).
-SLOW = ("ledger", "GROUP", "trailwarden")
-TAKEN = [
-    right
-    for right in {(one.row, one.operation): one for one in reversed(RIGHTS)}.values()
-    if (right.role, right.resource, right.name) != SLOW
-]
+TAKEN = list({(one.row, one.operation): one for one in reversed(RIGHTS)}.values())
 REFUSED = "(?i)authorization failed"
-# Without Describe Kafka does not refuse to show a topic, it says that there is none.
-# Of a group's offsets librdkafka does not say that it may not ask, it waits for an answer.
-WAITED = "Failed to get committed offsets"
-UNSEEN = "does not exist|sees what is not so|did not become as asked"
+# A pattern of topics matches what may be seen: there is nobody to refuse.
+UNSEEN = "Subscribed topic not available: .*: Broker: Unknown topic"
+LOOK_S = 1.0
 OPERATIONS = {"DescribeConfigs": "DESCRIBE_CONFIGS", "AlterConfigs": "ALTER_CONFIGS"}
 SHIPPER = Right(-1, "shipper", "TOPIC", "LITERAL", "inbox.one", "Write")
 INBOX = "inbox.one"
@@ -60,6 +57,7 @@ def cases() -> Iterator[tuple[str, list[Right]]]:
     for right in TAKEN:
         yield without(right), [other for other in rights_of(right.role) if other != right]
     yield "blind", rights_of("collector")
+    yield "unwatching", [one for one in rights_of("collector") if one.resource == "TOPIC"]
     yield "foreign", [SHIPPER]
 
 
@@ -133,8 +131,7 @@ def test_a_role_works_with_the_rights_of_the_page(prepared: SecureKafka, role: s
 @pytest.mark.integration
 @pytest.mark.parametrize("right", TAKEN, ids=str)
 def test_a_right_that_is_missing_is_said(prepared: SecureKafka, right: Right) -> None:
-    unsaid = {"TOPIC": UNSEEN, "GROUP": WAITED}[right.resource]
-    said = f"{REFUSED}|{unsaid}" if right.operation == "Describe" else REFUSED
+    said = UNSEEN if right.pattern == "PREFIXED" else REFUSED
     with pytest.raises(RefusedError, match=said):
         act(prepared, right.role, without(right))
 
@@ -145,6 +142,37 @@ def test_a_collector_cannot_read_what_it_sent(prepared: SecureKafka) -> None:
     send(config, "blind.raw")
     with pytest.raises(RefusedError, match=REFUSED):
         read_all(config, "blind.raw")
+
+
+class Unalarmed:
+    """Nobody to tell: there is nothing to see."""
+
+    def alarm(self, alarm: Alarm) -> None:
+        raise AssertionError(alarm)
+
+
+@pytest.mark.integration
+def test_a_collector_that_may_not_watch_says_so_once_and_goes_on(prepared: SecureKafka) -> None:
+    config, names = prepared.named("unwatching"), Names("unwatching.")
+    problems: queue.Queue[str] = queue.Queue()
+    watcher = GroupWatcher(
+        config,
+        names("trailwarden"),
+        names("raw"),
+        Unalarmed(),
+        silence_s=0.1,
+        interval_s=LOOK_S,
+        on_problem=problems.put,
+    )
+    try:
+        assert "GROUP_AUTHORIZATION_FAILED" in problems.get(timeout=30)
+        end = time.monotonic() + 3 * LOOK_S
+        while time.monotonic() < end:
+            send(config, names("raw"))
+        assert list(watcher.samples()) == []
+    finally:
+        watcher.close()
+    assert problems.empty()
 
 
 @pytest.mark.integration

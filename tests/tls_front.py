@@ -92,6 +92,11 @@ class TlsFront:
         self.url = f"https://127.0.0.1:{self.port}"
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
+    def revoke(self, account: Account) -> None:
+        """Know an account no more: who comes as it is answered 401 from now on."""
+        for header in account.headers:
+            self._server.accounts.pop(header, None)
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self

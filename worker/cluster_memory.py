@@ -46,11 +46,12 @@ class Marks:
 class ClusterMemory:
     """Time and seen event ids of one cluster."""
 
-    __slots__ = ("_generations", "evicted", "held", "newest_us")
+    __slots__ = ("_forget_at_us", "_generations", "evicted", "held", "newest_us")
 
     def __init__(self) -> None:
         self.newest_us = 0
         self._generations: dict[int, set[bytes]] = {}
+        self._forget_at_us = 0
         self.held = 0
         self.evicted = 0
 
@@ -58,7 +59,8 @@ class ClusterMemory:
         """Let the cluster's time come at least so far (microseconds of Unix time)."""
         if time_us > self.newest_us:
             self.newest_us = time_us
-            self._forget()
+            if time_us >= self._forget_at_us:
+                self._forget()
 
     def mark(self, ids: Sequence[str], times_us: Sequence[int], marks: Marks) -> None:
         """Fold events in log order; say of each whether it is no repeat, and whether it is late.
@@ -78,13 +80,16 @@ class ClusterMemory:
             marks.keep.append(age > MEMORY_US or self._is_new(bytes.fromhex(identifier)))
 
     def _is_new(self, identifier: bytes) -> bool:
-        if any(identifier in ids for ids in self._generations.values()):
-            return False
+        for ids in self._generations.values():
+            if identifier in ids:
+                return False
         self._generations.setdefault(self.newest_us // GENERATION_US, set()).add(identifier)
         self.held += 1
         return True
 
     def _forget(self) -> None:
+        """Forget what is too old; nothing more can be before the next generation begins."""
+        self._forget_at_us = (self.newest_us // GENERATION_US + 1) * GENERATION_US
         oldest = (self.newest_us - MEMORY_US) // GENERATION_US
         while self._generations and (first := next(iter(self._generations))) < oldest:
             self.held -= len(self._generations.pop(first))

@@ -41,6 +41,7 @@ QUEUE_KBYTES: Final = 32 << 10
 
 WARNINGS: Final = frozenset(
     {
+        "checkpoint_not_saved",
         "cut_off",
         "damaged",
         "delivery_failed",
@@ -76,7 +77,7 @@ def collect_tail(settings: Settings, version: str) -> int:
         try:
             _follow(tail, producer, beat, stop)
             missing = tail.close(STOP_S)
-        except (ProducerFailedError, OSError) as error:
+        except ProducerFailedError as error:
             log.critical("stopped: cannot go on", reason=str(error))
             return FAILED
         finally:

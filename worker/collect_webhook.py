@@ -21,7 +21,7 @@ from ingest.collectors.topic_probe import TopicProbe
 from ingest.collectors.webhook import WebhookOptions
 from ingest.collectors.webhook_auth import InvalidTokensError, Senders, read_tokens
 from ingest.collectors.webhook_service import ServiceOptions, Surroundings, WebhookService
-from ingest.collectors.webhook_tls import UnsafeListenerError, listener_tls
+from ingest.collectors.webhook_tls import UnsafeListenerError, is_loopback, listener_tls
 from worker.collector_watch import watching_workers
 from worker.configuration import InvalidSettingsError
 from worker.health import Heartbeat
@@ -77,6 +77,7 @@ def _parts(settings: Settings) -> _Parts:
         tls = listener_tls(
             webhook.host, webhook.certificate_file, webhook.key_file, webhook.client_ca_file
         )
+        _refuse_strangers(settings)
         tokens = None if webhook.tokens_file is None else read_tokens(webhook.tokens_file)
         config = client_config(settings.kafka)
         producer = RecordProducer(config, settings.kafka.raw_topic)
@@ -164,5 +165,18 @@ def _tell_start(settings: Settings, parts: _Parts, health: HealthServer) -> None
         health_port=health.port,
         collector=settings.collect.name,
     )
-    if settings.webhook.client_ca_file is None and settings.webhook.tokens_file is None:
+    if _asks_nobody(settings):
         log.warning("no credentials are asked for: whoever reaches the port writes as any cluster")
+
+
+def _refuse_strangers(settings: Settings) -> None:
+    host = settings.webhook.host
+    if _asks_nobody(settings) and not is_loopback(host):
+        raise UnsafeListenerError(
+            f"host {host}: tokens_file or client_ca_file is needed beyond loopback, else whoever "
+            "reaches the port writes as any cluster"
+        )
+
+
+def _asks_nobody(settings: Settings) -> bool:
+    return settings.webhook.client_ca_file is None and settings.webhook.tokens_file is None

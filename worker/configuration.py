@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from detectors.sigma.errors import RefusedError
 from detectors.sigma.strict_yaml import parse, plain
@@ -240,6 +240,8 @@ def load_settings(file: Path | None) -> Settings:
         return Settings(**(given or {}))  # type: ignore[arg-type]  # validated right here
     except ValidationError as error:
         raise InvalidSettingsError(_explained(file, error)) from error
+    except SettingsError as error:  # of a variable; not chained, for its cause holds the value
+        raise InvalidSettingsError(f"environment: {error}: must be JSON") from None
 
 
 def _explained(file: Path | None, error: ValidationError) -> str:
@@ -263,3 +265,5 @@ def secret(value: SecretStr | None, file: Path | None) -> str | None:
         return file.read_text().strip()
     except OSError as error:
         raise InvalidSettingsError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError:  # not chained, for it holds the bytes
+        raise InvalidSettingsError(f"{file}: is not text") from None

@@ -8,9 +8,9 @@ for detection and the archive, with the counts that the ledger compares.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -99,8 +99,7 @@ def fold(
         keep, pl.Series("late", marks.late, dtype=pl.Boolean)
     )
     ranges = _ranges(topic, events, partitions)
-    by_place = {(place_of(topic, r.partition), r.offset): r for r in records}
-    refused = [(by_place[one.path, one.offset], one) for one in normalized.refused]
+    refused = _with_records(topic, records, normalized.refused)
     held: dict[int, list[Record]] = defaultdict(list)
     for record in records:
         held[record.partition].append(record)
@@ -117,6 +116,15 @@ def fold(
         [(r, one) for r, one in refused if r.offset >= partitions[r.partition].sinks_from],
         shares,
     )
+
+
+def _with_records(
+    topic: str, records: Sequence[Record], refused: Sequence[Refused]
+) -> list[tuple[Record, Refused]]:
+    if not refused:
+        return []
+    by_place = {(place_of(topic, r.partition), r.offset): r for r in records}
+    return [(by_place[one.path, one.offset], one) for one in refused]
 
 
 def _mark(
@@ -216,12 +224,20 @@ def _share(
 
 
 def _count_records(share: Share, records: Sequence[Record]) -> None:
-    for record in records:
-        if record.offset >= share.partition.archived:
-            tally = _tally(share, record.envelope.cluster, record.envelope.received)
-            tally.records += 1
-            tally.canaries += record.envelope.format in CONTROL
-            tally.extra += (record.envelope.format in CONTROL) - 1
+    archived = share.partition.archived
+    envelopes = [record.envelope for record in records if record.offset >= archived]
+    found = Counter((e.cluster, _day_hour(e.received), e.format in CONTROL) for e in envelopes)
+    for (cluster, (day, hour), is_control), count in found.items():
+        received = datetime.fromordinal(day).replace(hour=hour, tzinfo=UTC)
+        tally = _tally(share, cluster, received)
+        tally.records += count
+        tally.canaries += count * is_control
+        tally.extra -= count * (not is_control)
+
+
+def _day_hour(received: datetime) -> tuple[int, int]:
+    """Return an hour as a key: an envelope's times are UTC."""
+    return received.toordinal(), received.hour
 
 
 def _count_refused(share: Share, refused: Sequence[tuple[Record, Refused]]) -> None:

@@ -17,8 +17,10 @@ from ingest.collectors.producer import RecordProducer
 from ingest.normalize import NormalizeSettings
 from ingest.redact.token import Redactor
 from ingest.sources.kafka import KafkaSource
+from sinks.elasticsearch.answers import NoAnswer
 from sinks.elasticsearch.bulk import BulkWriter
 from sinks.elasticsearch.setup_check import checker
+from sinks.elasticsearch.transport import UnavailableError
 from sinks.notify import Notifier
 from sinks.quarantine import QuarantineTopic
 from worker.chores import Chores
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
     from detectors.sigma.rule import Rule
     from sinks.elasticsearch.connection import Client
+    from sinks.elasticsearch.transport import Reply
     from worker.configuration import Settings
     from worker.counts import WorkerCounts
     from worker.pace import Watch
@@ -84,7 +87,7 @@ def assemble(settings: Settings, around: Surroundings, closing: ExitStack) -> Pa
     client = connect_elasticsearch(elastic)
     closing.callback(client.close)
     check = checker(client, elastic.prefix)
-    check()
+    _refuse_untrusted(check(), elastic.url)
     bulk = BulkWriter(client, elastic.bulk_bytes, check=check)
     notifier = _notifier(settings, around.warn)
     closing.callback(notifier.close, _NOTIFY_S)
@@ -115,6 +118,15 @@ def assemble(settings: Settings, around: Surroundings, closing: ExitStack) -> Pa
     worker = Worker(topic, stages, outputs, holdings, around.counts)
     worker.source = source = KafkaSource(_consuming(settings), topic, worker, around.warn)
     return Parts(worker, chores, bulk, notifier, source)
+
+
+def _refuse_untrusted(reply: Reply | None, url: str | None) -> None:
+    """Refuse to start where TLS fails: no waiting makes a certificate right.
+
+    A server that is away, or has no time, is waited for.
+    """
+    if reply is not None and reply.status is NoAnswer.TLS:
+        raise UnavailableError(f"Elasticsearch at {url}: {reply.reason}")
 
 
 def _rules(settings: Settings) -> tuple[Rule, ...]:

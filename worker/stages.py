@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
+import pyarrow as pa
 
 from detectors.engine import detect
 from detectors.finding import findings
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 500
 """Records decoded at once (docs/decisions/0001)."""
+
+_TIME: Final = pa.timestamp("us", tz="UTC")
+"""Arrow turns datetimes into a column three times as fast as Polars."""
 
 CONTROL: Final = frozenset({Format.CANARY, Format.SILENCE})
 """Formats that move time and become no events."""
@@ -123,11 +127,15 @@ class RealStages:
                 )
 
     def _arrivals(self, records: Sequence[Record]) -> pl.DataFrame:
+        received = [record.envelope.received for record in records]
+        places = {
+            number: place_of(self._topic, number) for number in {r.partition for r in records}
+        }
         return pl.DataFrame(
             {
-                "log.file.path": [place_of(self._topic, r.partition) for r in records],
+                "log.file.path": [places[record.partition] for record in records],
                 "log.offset": [record.offset for record in records],
-                "event.created": [record.envelope.received for record in records],
+                "event.created": pl.Series(pa.array(received, _TIME)),
                 "agent.name": [record.envelope.collector or None for record in records],
             },
             schema=ARRIVALS,

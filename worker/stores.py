@@ -27,6 +27,9 @@ _SNAPSHOTS_KEPT: Final = 3
 _SEGMENTS_FOLDED: Final = 20
 """Most segments that are read to rebuild a state: minutes of records each."""
 
+_EVENTS_FOLDED: Final = 2_000_000
+"""No segment more once there are so many events: a worker remembers no more (`Pace.max_ids`)."""
+
 _RECENT: Final = ("orchestrator.cluster.name", "event.id", "@timestamp", "log.offset")
 
 
@@ -57,13 +60,13 @@ class FolderStores:
         """Return cluster, event.id and @timestamp of the memory's length before an offset."""
         segments = list_segments(self.archive, self._topic, partition)
         segments = [one for one in segments if one.first < before]
-        wanted: list[Segment] = []
-        while segments and len(wanted) < _SEGMENTS_FOLDED:
-            wanted.insert(0, segments.pop())
-            recent = _recent(wanted, before)
-            if _covers(recent):
+        found: list[pl.DataFrame] = []
+        for segment in reversed(segments[-_SEGMENTS_FOLDED:]):
+            found.insert(0, _recent([segment], before))
+            if _covers(found) or sum(one.height for one in found) >= _EVENTS_FOLDED:
                 break
-        return _recent(wanted, before).drop("log.offset")
+        recent = pl.concat(found) if found else _recent([], before)
+        return recent.drop("log.offset")
 
     def save_snapshot(self, partition: int, offset: int, data: bytes) -> tuple[str, str]:
         """Keep a snapshot durably, and the newest few; return its name and sha256."""
@@ -89,9 +92,13 @@ def _recent(segments: list[Segment], before: int) -> pl.DataFrame:
     return events.sort("log.offset", maintain_order=True).collect()
 
 
-def _covers(recent: pl.DataFrame) -> bool:
-    """Whether the events reach back over twice the lateness for the cluster that is furthest."""
-    newest, oldest = recent["@timestamp"].max(), recent["@timestamp"].min()
-    if newest is None or oldest is None:
-        return False
-    return newest - oldest > timedelta(microseconds=2 * MEMORY_US)  # type: ignore[operator]  # times
+def _covers(found: list[pl.DataFrame]) -> bool:
+    """Whether segments reach back over twice the memory for each of their clusters.
+
+    By the newest event of each segment: one late event, or another cluster that lags behind, says
+    nothing of how far the segment reaches back.
+    """
+    cluster, time = pl.col("orchestrator.cluster.name"), pl.col("@timestamp")
+    newest = pl.concat([one.group_by(cluster).agg(time.max()) for one in found])
+    reach = newest.group_by(cluster).agg(time.max() - time.min())["@timestamp"].min()
+    return isinstance(reach, timedelta) and reach > timedelta(microseconds=2 * MEMORY_US)

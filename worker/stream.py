@@ -15,6 +15,7 @@ from worker.counts import StepStage
 from worker.crash_points import CrashPoint, reach
 from worker.fold import Folded, fold
 from worker.holdings import Holdings, Log
+from worker.takeover import StoreMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -233,8 +234,18 @@ class Worker:
         self._watch.log("lost", partitions=sorted(partitions))
 
     def skip(self, partition: int, low: int) -> None:
-        """Go on behind records that the topic's retention deleted; see `Owner`."""
+        """Go on behind records that the topic's retention deleted; see `Owner`.
+
+        Raises
+            StoreMismatchError: the topic ends before our position: it was made anew or cut off.
+        """
         held = self.holdings.partitions.get(partition)
-        if held is not None:
-            self.holdings.report_lost(partition, held.position, low)
-            held.gap_at = held.position
+        if held is None:
+            return
+        if low <= held.position:
+            raise StoreMismatchError(
+                f"partition {partition}: {held.position} is to be read, but the topic begins at "
+                f"{low} and ends before it: it is not the one that was read so far"
+            )
+        self.holdings.report_lost(partition, held.position, low)
+        held.gap_at = held.position

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from ingest.envelope import Envelope, Format
+from ingest.envelope import Envelope, Format, as_utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,6 @@ def read_canary(value: bytes) -> Canary:
 
 def _time(text: object) -> datetime | None:
     try:
-        return datetime.fromisoformat(text).astimezone(UTC) if isinstance(text, str) else None
+        return as_utc(datetime.fromisoformat(text)) if isinstance(text, str) else None
     except (ValueError, OverflowError):
         return None

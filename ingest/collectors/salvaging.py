@@ -80,6 +80,10 @@ def spool(folder: Path, original: bytes, limit_bytes: int = SPOOL_BYTES) -> Path
         its path; None when the folder is full or the disk does not take it. It appears whole or not
         at all. Never raises: a full disk must not stop the records.
     """
+    kept = folder / f"{sha256_hex(original)}.gz"
+    with suppress(OSError):
+        if kept.exists():
+            return kept
     spooling = _Spooling(folder, limit_bytes)
     for _ in spooling.through(iter([original])):
         pass

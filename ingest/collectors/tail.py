@@ -97,6 +97,7 @@ class Tail:
         self._look_at = self._save_at = self._canary_at = float("-inf")
         self._canary: tuple[datetime, float] | None = None
         self._unread: set[int] = set()
+        self._is_saving = True
 
     @property
     def caught_up(self) -> bool:
@@ -116,7 +117,6 @@ class Tail:
 
         Raises
             ProducerFailedError: from the producer.
-            OSError: the checkpoint cannot be saved.
         """
         if clock_s >= self._look_at:
             self._look(now, clock_s)
@@ -221,6 +221,13 @@ class Tail:
             return
         self._save_at = clock_s + self._options.checkpoint_interval_s
         places = self._streams.places()
-        if places != self._saved:
+        if places == self._saved:
+            return
+        try:
             self._checkpoint.save(places)
-            self._saved = places
+        except OSError as error:  # a full disk: going on costs repeats after a crash, no more
+            if self._is_saving:
+                self._note("checkpoint_not_saved", reason=error.strerror or str(error))
+            self._is_saving = False
+        else:
+            self._saved, self._is_saving = places, True

@@ -205,5 +205,4 @@ def _unknown(file: Seen, decisions: list[Decision], next_key: int) -> Decision:
 
 def _begins_another(file: Seen, decisions: list[Decision]) -> bool:
     """Whether the little that a file holds may be the beginning of a copy of another."""
-    read = {Verdict.SAME, Verdict.MOVED, Verdict.NEW}
-    return any(d.verdict in read and d.seen.head.startswith(file.head) for d in decisions)
+    return any(d.key is not None and d.seen.head.startswith(file.head) for d in decisions)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -28,10 +28,14 @@ MAX_BATCH_BYTES: Final = 64 << 20
 
 _FETCH_BYTES: Final = 4 << 20
 """Bytes of one answer to a fetch, as they are stored: librdkafka unpacks all of them at once, and
-audit records pack ten to one and better. Measured on the recording, 2026-11-21: with 64 MiB a
-worker's peak was 1,018 MB, whatever the queue's limit. A larger record comes all the same (KIP-74)."""
+audit records pack ten to one and better. With 64 MiB a worker's peak was 1,018 MB on the recording
+(2026-11-21), whatever the queue's limit. A larger record comes all the same (KIP-74)."""
 
 _BROKER_TIMEOUT_S: Final = 30.0
+
+_NOT_LET_IN: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})  # noqa: SLF001 - librdkafka's public names
+"""A wrong password, or a certificate that the other side does not trust. librdkafka would ask again
+for ever; a client that has no partition reads nothing meanwhile, which must not look like quiet."""
 
 
 class KafkaFailedError(Exception):
@@ -122,7 +126,7 @@ class KafkaSource:
             "max.partition.fetch.bytes": _FETCH_BYTES >> 2,
             "queued.max.messages.kbytes": MAX_BATCH_BYTES >> 11,
             "fetch.queue.backoff.ms": 10,
-            "error_cb": lambda error: on_error(error.str()),
+            "error_cb": self._complain,
         }
         if config.get("group.protocol") != "consumer":
             own["partition.assignment.strategy"] = "cooperative-sticky"
@@ -132,7 +136,11 @@ class KafkaSource:
         self._held: list[Message] = []
         self._is_paused = False
         self._is_abandoned = False
+        self._on_error = on_error
+        self._partitions: set[int] = set()
         self._failure: BaseException | None = None
+        self._said: tuple[Any, ...] = ()
+        self._last_envelope: Envelope
 
     def start(self) -> None:
         """Join the group; partitions come with the first polls."""
@@ -247,8 +255,16 @@ class KafkaSource:
             self._is_paused = False
             self._consumer.resume(self._consumer.assignment())
 
+    def _complain(self, error: KafkaError) -> None:
+        """Tell of an error that librdkafka goes on from, but for one it never gets past."""
+        if error.code() in _NOT_LET_IN and not self._partitions:
+            self._failure = self._failure or KafkaFailedError(error.str())
+        else:
+            self._on_error(error.str())
+
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:
+            self._partitions |= {one.partition for one in partitions}
             starts = self._owner.assign(self._committed(partitions))
             begin = [TopicPartition(self._topic, p, offset) for p, offset in starts.items()]
             consumer.incremental_assign(begin)
@@ -282,6 +298,7 @@ class KafkaSource:
         tell: Callable[[list[int]], None],
     ) -> None:
         numbers = [one.partition for one in partitions]
+        self._partitions.difference_update(numbers)
         self._held = [m for m in self._held if m.partition() not in numbers]
         try:
             tell(numbers)
@@ -311,13 +328,18 @@ class KafkaSource:
         self._owner.skip(one.partition, low)
         self.seek(one.partition, low)
 
-    @staticmethod
-    def _record(message: Message) -> Record:
+    def _record(self, message: Message) -> Record:
         _, timestamp_ms = message.timestamp()
         return Record(
             message.partition() or 0,
             message.offset() or 0,
             message.value() or b"",
-            read_envelope(cast("Any", message.headers()), message.key(), timestamp_ms),
+            self._envelope(message.headers(), message.key(), timestamp_ms),
             timestamp_ms,
         )
+
+    def _envelope(self, *said: Any) -> Envelope:
+        """Read an envelope; collectors give one to all records that they took at once."""
+        if said != self._said:
+            self._said, self._last_envelope = said, read_envelope(*said)
+        return self._last_envelope

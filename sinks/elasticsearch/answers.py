@@ -31,6 +31,7 @@ class NoAnswer(StrEnum):
 
     TIMEOUT = "timeout"
     CONNECTION = "connection"
+    TLS = "tls"
     UNREADABLE = "unreadable"
     INCOMPLETE = "incomplete"
 

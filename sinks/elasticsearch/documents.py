@@ -9,22 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 import polars as pl
 
 from ingest.received import CLOCK_AHEAD, NO_TIME
-from ingest.schema import TIME
-from sinks.elasticsearch.flattened import OBJECTS, parsed_object
 from sinks.elasticsearch.index_name import Kind, index_name, index_names
+from sinks.elasticsearch.source_text import sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from detectors.finding import Finding
 
-_ISO: Final = "%Y-%m-%dT%H:%M:%S%.6fZ"
 _TIME: Final = "@timestamp"
 _RECEIVED: Final = "event.created"
 _ISSUES: Final = "trailwarden.parse.issues"
@@ -65,7 +61,7 @@ def event_documents(
     ids = events["event.id"]
     return [
         Document(index, identifier, source)
-        for index, identifier, source in zip(indices, ids, _sources(events), strict=True)
+        for index, identifier, source in zip(indices, ids, sources(events), strict=True)
     ]
 
 
@@ -97,27 +93,3 @@ def finding_document(
     index = index_name(prefix, kind, time, received, retention_days)
     fields = {name: value for name, value in finding.document.items() if value is not None}
     return Document(index, finding.id, orjson.dumps(fields))
-
-
-def _sources(events: pl.DataFrame) -> Iterator[bytes]:
-    """Fill one dict per event column by column: most cells of a frame are null."""
-    rows: list[dict[str, Any]] = [{} for _ in range(events.height)]
-    for column in events.iter_columns():
-        nulls = column.null_count()
-        if nulls == events.height:
-            continue
-        name = column.name
-        targets = [rows[i] for i in column.is_not_null().arg_true()] if nulls else rows
-        for row, value in zip(targets, _values(column.drop_nulls()), strict=True):
-            row[name] = value
-    return map(orjson.dumps, rows)
-
-
-def _values(column: pl.Series) -> list[Any]:
-    if column.dtype == TIME:
-        return column.dt.strftime(_ISO).to_list()
-    if column.name in OBJECTS:
-        texts = column.unique().to_list()
-        known = dict(zip(texts, map(parsed_object, texts), strict=True))
-        return [known[text] for text in column]
-    return column.to_list()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from elastic_transport import ConnectionTimeout, SerializationError, TransportError
+from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
 from elasticsearch import ApiError
 from elasticsearch.exceptions import UnsupportedProductError
 
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 REASON_MAX: Final = 500
 """Characters kept of a server's words: it repeats field values in them."""
+
+_KINDS: Final = (
+    (ConnectionTimeout, NoAnswer.TIMEOUT),
+    (SerializationError, NoAnswer.UNREADABLE),
+    (TlsError, NoAnswer.TLS),
+    (TransportError, NoAnswer.CONNECTION),
+)
 
 
 class SetupMissingError(Exception):
@@ -77,12 +84,8 @@ def ask(
         return Reply(404, {"error": {"type": "not_elasticsearch", "reason": "another product"}})
     except ApiError as error:
         return Reply(error.meta.status, error.body, _retry_after_s(error.meta.headers))
-    except ConnectionTimeout:
-        return Reply(NoAnswer.TIMEOUT)
-    except SerializationError:
-        return Reply(NoAnswer.UNREADABLE)
     except TransportError as error:
-        return Reply(NoAnswer.CONNECTION, f"{type(error).__name__}: {error.message}")
+        return _unanswered(error)
     return Reply(answer.meta.status, answer.body)
 
 
@@ -104,6 +107,14 @@ def require(client: Elasticsearch, method: str, path: str, body: Any = None) -> 
     if answer is Answer.NOT_NOW:
         raise UnavailableError(text)
     raise SetupMissingError(text)
+
+
+def _unanswered(error: TransportError) -> Reply:
+    """Name the kind; the text of what cannot be read is left out: it repeats what came."""
+    kind = next(kind for known, kind in _KINDS if isinstance(error, known))
+    if kind is NoAnswer.UNREADABLE:
+        return Reply(kind)
+    return Reply(kind, f"{type(error).__name__}: {error.message}")
 
 
 def _error(body: Any) -> Mapping[str, Any]:

@@ -116,6 +116,15 @@ class Worker:
         line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
 
+    def until(self, condition: Callable[[Worker], Any], what: str, timeout_s: float = 60) -> Any:
+        """Return the first true value of ``condition``; fail if the worker ends before."""
+
+        def asked() -> Any:
+            assert self.is_alive, f"{self.slot} ended before {what}:\n{self.tail()}"
+            return condition(self)
+
+        return wait_for(asked, timeout_s, f"{self.slot}: {what}")
+
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 

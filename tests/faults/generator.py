@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
@@ -19,14 +21,27 @@ from tests.faults.planted import Planted, Planter
 
 COLLECTOR: Final = "fault-generator"
 _TICK_S: Final = 0.02
+_LOOK_S: Final = 1.0
+_AHEAD: Final = 10_000
 _FLUSH_S: Final = 120.0
 
 
 class Generator:
-    """Sends records until it is stopped or has sent ``limit``; a context manager."""
+    """Sends records until it is stopped; a context manager.
+
+    Parameters
+        rate: records a second at most.
+        lag: records that the workers have not done; it waits for them when there are too many, so
+            that a slow machine tests the same in more time.
+    """
 
     def __init__(
-        self, config: dict[str, object], topic: str, planter: Planter, rate: int = 2_000
+        self,
+        config: dict[str, object],
+        topic: str,
+        planter: Planter,
+        rate: int,
+        lag: Callable[[], int | None] | None = None,
     ) -> None:
         self.sent: list[Planted] = []
         self.failed: list[str] = []
@@ -34,9 +49,11 @@ class Generator:
         self._topic = topic
         self._planter = planter
         self._rate = rate
+        self._lag = lag
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="generator", daemon=True)
         self._error: BaseException | None = None
+        self._asked: deque[Planted] = deque()
 
     def __enter__(self) -> Self:
         self._producer = RecordProducer(self._config, self._topic)
@@ -58,7 +75,11 @@ class Generator:
         assert missing == 0, f"{missing} records are not acknowledged"
         assert not self.failed, self.failed[:3]
 
-    def send(self, planted: Planted) -> None:
+    def plant(self, planted: Planted) -> None:
+        """Send a record of the caller's own soon, among the others."""
+        self._asked.append(planted)
+
+    def _send(self, planted: Planted) -> None:
         """Send one record, waiting for room."""
         now = datetime.now(UTC)
         envelope = Envelope(planted.cluster, COLLECTOR, Format.KUBERNETES_AUDIT, now, "planted")
@@ -81,13 +102,24 @@ class Generator:
             self.failed.append(error)
 
     def _run(self) -> None:
-        began = time.monotonic()
+        last_s = looked_s = time.monotonic()
         try:
             while not self._stopping.wait(_TICK_S):
-                due = int((time.monotonic() - began) * self._rate) - len(self.sent)
-                # After a pause of the machine no more than a second is caught up.
-                for _ in range(min(due, self._rate)):
-                    self.send(self._planter.record(datetime.now(UTC)))
+                now_s = time.monotonic()
+                due, last_s = min(1.0, now_s - last_s) * self._rate, now_s
+                if now_s - looked_s > _LOOK_S:
+                    self._wait_for_workers()
+                    looked_s = time.monotonic()
+                for _ in range(int(due)):
+                    self._send(self._planter.record(datetime.now(UTC)))
+                while self._asked:
+                    self._send(self._asked.popleft())
                 self._producer.poll(0.0)
         except BaseException as error:  # noqa: BLE001 - told by the thread that stops this one
             self._error = error
+
+    def _wait_for_workers(self) -> None:
+        while self._lag is not None and (self._lag() or 0) > _AHEAD:
+            self._producer.poll(0.0)
+            if self._stopping.wait(_LOOK_S / 4):
+                return

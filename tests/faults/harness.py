@@ -27,14 +27,14 @@ from sinks.topic_reader import TopicUnreadableError, committed_offsets, spans_of
 from tests.faults.fleet import POLL_S, Fleet
 from tests.faults.generator import Generator
 from tests.faults.oracle import Verdicts, judge
-from tests.faults.planted import Planter, Shares
+from tests.faults.planted import ORDINARY, Planter, Shares
 from worker.configuration import Settings, load_settings
 from worker.elasticsearch_client import connect_elasticsearch
 from worker.kafka_client import client_config
 
 SEED: Final = "TRAILWARDEN_FAULT_SEED"
 DOSE: Final = "TRAILWARDEN_FAULT_DOSE"
-DRAIN_S: Final = 120.0
+DRAIN_S: Final = 240.0
 
 
 def is_chaos() -> bool:
@@ -65,6 +65,7 @@ class Harness:
     client: Client
     random: Random
     planter: Planter
+    partitions: int
     began_s: float = field(default_factory=time.monotonic)
 
     @property
@@ -75,15 +76,26 @@ class Harness:
         """Return workers on these settings; none runs yet."""
         return Fleet(self.file, self.folder / "logs", **options)
 
-    def generator(self, rate: int = 2_000) -> Generator:
-        """Return a source of records; entering it starts it."""
-        return Generator(self.connection, self.settings.kafka.raw_topic, self.planter, rate)
+    def generator(self, rate: int, *, waits: bool = True) -> Generator:
+        """Return a source of records; entering it starts it. It waits for slow workers."""
+        topic, lag = self.settings.kafka.raw_topic, self.lag if waits else None
+        return Generator(self.connection, topic, self.planter, rate, lag)
 
-    def lag(self) -> int:
-        """Return how many records the group has not committed; asks the broker."""
+    def committed(self) -> dict[int, int]:
+        """Return what the group has committed, by partition; nothing while the broker is away."""
         topic, group = self.settings.kafka.raw_topic, self.settings.kafka.group
-        spans = spans_of(self.connection, topic)
-        held = committed_offsets(self.connection, topic, group, [s.partition for s in spans])
+        try:
+            return committed_offsets(self.connection, topic, group, range(self.partitions))
+        except TopicUnreadableError:
+            return {}
+
+    def lag(self) -> int | None:
+        """Return how many records the group has not committed, None if the broker is away."""
+        try:
+            spans = spans_of(self.connection, self.settings.kafka.raw_topic)
+        except TopicUnreadableError:
+            return None
+        held = self.committed()
         return sum(span.end - held.get(span.partition, span.low) for span in spans)
 
     def drain(self, fleet: Fleet, timeout_s: float = DRAIN_S) -> None:
@@ -91,19 +103,13 @@ class Harness:
         deadline = time.monotonic() + timeout_s
         while True:
             fleet.tend()
-            lag = self._lag_or_none()
+            lag = self.lag()
             if lag == 0:
                 return
             if time.monotonic() > deadline:
                 tails = "\n".join(worker.tail() for worker in fleet.workers.values())
                 raise AssertionError(f"{lag} records are not done in {timeout_s:.0f} s:\n{tails}")
             time.sleep(4 * POLL_S)
-
-    def _lag_or_none(self) -> int | None:
-        try:
-            return self.lag()
-        except TopicUnreadableError:
-            return None
 
     def judge(self, *generators: Generator) -> Verdicts:
         """Compare everything with what was planted; print what was counted."""
@@ -116,11 +122,11 @@ class Harness:
 @contextmanager
 def harness(
     folder: Path,
-    kafka: str,
+    bootstrap_servers: str,
     elasticsearch_url: str,
     *,
     partitions: int = 4,
-    shares: Shares = Shares(),
+    shares: Shares = ORDINARY,
     **groups: dict[str, Any],
 ) -> Iterator[Harness]:
     """Set a world up; what was made on the servers is deleted afterwards.
@@ -135,7 +141,7 @@ def harness(
     key.write_bytes(b"a key of this test only")
     wanted: dict[str, dict[str, Any]] = {
         "kafka": {
-            "bootstrap_servers": kafka,
+            "bootstrap_servers": bootstrap_servers,
             "raw_topic": f"{name}raw",
             "quarantine_topic": f"{name}quarantine",
             "group": name,
@@ -158,14 +164,14 @@ def harness(
     file.write_text(json.dumps(wanted))  # JSON is YAML
     settings = load_settings(file)
     client = connect_elasticsearch(settings.elasticsearch)
-    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     topics = {settings.kafka.raw_topic: partitions, settings.kafka.quarantine_topic: 1}
     _create(admin, topics)
     options = SetupOptions(prefix=name, replicas=0, version="fault")
     setup.apply(client, options)
     planter = Planter(number, shares)
     try:
-        yield Harness(folder, settings, file, client, Random(number), planter)
+        yield Harness(folder, settings, file, client, Random(number), planter, partitions)
     finally:
         _delete(client, name)
         client.close()

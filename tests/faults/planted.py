@@ -61,10 +61,13 @@ class Shares:
     bad: int = 5
 
 
+ORDINARY: Final = Shares()
+
+
 class Planter:
     """Makes records; equal seeds and times give equal records."""
 
-    def __init__(self, seed: int, shares: Shares = Shares()) -> None:
+    def __init__(self, seed: int, shares: Shares = ORDINARY) -> None:
         self._random = Random(seed)
         self._shares = shares
         self._recent = {cluster: deque[bytes](maxlen=_REPEATED_AFTER) for cluster in CLUSTERS}
@@ -92,8 +95,11 @@ class Planter:
 
     def _event(self, rule: str, now: datetime) -> bytes:
         self._number += 1
-        event = base({CLUSTER_ADMIN: "clusterrolebinding-create", REVERSE_SHELL: "exec-spdy"}[rule]
-                     if rule else "pod-get-by-node")
+        event = base(
+            {CLUSTER_ADMIN: "clusterrolebinding-create", REVERSE_SHELL: "exec-spdy"}[rule]
+            if rule
+            else "pod-get-by-node"
+        )
         name = f"n{self._number}"
         event["auditID"] = str(UUID(int=self._random.getrandbits(128)))
         event["requestReceivedTimestamp"] = event["stageTimestamp"] = time_text(now)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.fleet import POLL_S, wait_for
+from tests.faults.fleet import Worker
 from tests.faults.harness import dose, harness
 from worker.crash_points import CrashPoint
 
@@ -28,7 +28,7 @@ def test_a_crash_at_each_point_loses_nothing_and_repeats_nothing(
                 turn = 1 if point is CrashPoint.IN_REVOKE else turn
                 worker = fleet.start("one", f"{point.value}:{turn}")
                 if point is CrashPoint.IN_REVOKE:
-                    wait_for(lambda: worker.in_flight(), 60, "records are taken")
+                    worker.until(Worker.in_flight, "records are taken")
                     worker.send(signal.SIGTERM)
                 code = worker.process.wait(60)
                 reached.append((point, code))
@@ -52,12 +52,11 @@ def test_random_kills_lose_nothing_and_repeat_nothing(
                 fleet.start(slot)
             for number in range(kills):
                 worker = fleet.workers[slots[number % 2]]
-                wait_for(lambda: worker.in_flight(), 60, "records are taken")  # noqa: B023
+                worker.until(Worker.in_flight, "records are taken")
                 time.sleep(world.random.uniform(0, 1.5))
                 busy += worker.in_flight() > 0
                 worker.kill()
                 fleet.tend()
-                time.sleep(POLL_S)
         world.drain(fleet)
         fleet.stop_all()
         world.judge(generator)

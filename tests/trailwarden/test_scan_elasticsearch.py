@@ -17,7 +17,8 @@ import pytest
 
 from sinks.elasticsearch.connection import Client, connect
 from sinks.elasticsearch.index_name import index_name
-from sinks.elasticsearch.setup import SetupOptions, apply
+from sinks.elasticsearch.setup import apply
+from sinks.elasticsearch.templates import SetupOptions
 from sinks.elasticsearch.transport import require
 from tests.elasticsearch_names import own_prefix
 

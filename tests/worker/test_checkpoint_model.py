@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from tests.worker.world import Crash, FakeSource, Item, World, folded_at_once, new_worker
 from worker.stream import Worker
 
-RUNS = int(os.environ.get("TRAILWARDEN_MODEL_RUNS", "300"))
+RUNS = int(os.environ.get("TRAILWARDEN_MODEL_RUNS", "1000"))
 ACTIONS = 40
+ENOUGH = 500
 TORN = b"\x93\x02\x00\x80"  # of another schema
 KINDS = ["event", "event", "event", "repeat", "late", "bad", "canary"]
 
@@ -38,6 +39,7 @@ others = st.one_of(
     st.tuples(st.just("kill"), slots),
     st.tuples(st.just("revoke"), partitions),
     st.tuples(st.just("take_away"), partitions),
+    st.tuples(st.just("bounce"), partitions),
     st.tuples(st.just("tell_zombie"), slots),
     st.tuples(st.just("send_away"), st.integers(1, 6)),
     st.tuples(st.just("lose_answer")),
@@ -136,6 +138,15 @@ class Machine:
                 other[1].to_assign.append(partition)
                 return
 
+    def bounce(self, partition: int) -> None:
+        """Let a worker lose a partition and have it again within one poll."""
+        for one in self.slots:
+            if one and self.world.owner.get(partition) is one[1]:
+                del self.world.owner[partition]
+                one[1].to_lose.append(partition)
+                one[1].to_assign.append(partition)
+                return
+
     def tell_zombie(self, slot: int) -> None:
         one = self.slots[slot]
         if one is not None:
@@ -165,14 +176,19 @@ class Machine:
         self.world.heal()
         for slot, one in enumerate(self.slots):
             if one is not None:
+                if self.numbers % 2:  # what they believe to be done is held against them
+                    one[0].checkpoint()
                 self.die(slot)
         self.world.owner.clear()
         self.start(0)
         worker, _ = self.slots[0]
-        while worker.run_once() or worker.holdings.failed:
-            pass
+        assert any(not self.goes_on(worker) for _ in range(ENOUGH)), "the worker never ends"
         worker.checkpoint()
         self.check(worker)
+
+    @staticmethod
+    def goes_on(worker: Worker) -> bool:
+        return bool(worker.run_once() or worker.holdings.failed)
 
     def check(self, worker: Worker) -> None:
         log = self.world.log

@@ -260,7 +260,7 @@ def test_a_clock_that_is_wrong_is_an_alarm_with_its_difference() -> None:
     rig.chores.observe([Record(0, 0, ahead.value, ahead.envelope, stored_ms)])
     rig.chores.tick(60.0, [0], reading=True)
     assert rig.counts.clock_off_s == {("blue", "collector"): 360.0}
-    assert [name for name, _, _ in rig.names()] == [AlarmName.CLOCK_OFF]
+    assert [name for name, _, _ in rig.names()] == [AlarmName.SOURCE_CLOCK_OFF]
 
 
 def test_retention_is_applied_hourly_by_the_owner_of_the_first_partition() -> None:

@@ -69,6 +69,12 @@ def test_a_late_event_does_not_turn_time_back() -> None:
     assert memory.newest_us == NOON_US
 
 
+def test_time_comes_as_far_as_the_newest_event_to_the_microsecond() -> None:
+    memory = at_noon()
+    assert mark(memory, (1, 1), (2, -LATENESS_US)).late == [False, True]
+    assert memory.newest_us == NOON_US + 1
+
+
 def test_an_id_that_came_before_is_a_repeat_also_within_one_call() -> None:
     memory = at_noon()
     assert mark(memory, (1, 0), (2, 0), (1, 0)).keep == [True, True, False]

@@ -75,6 +75,8 @@ def prefix(kafka: str) -> Iterator[str]:
     yield prefix
     for future in admin.delete_topics(names).values():
         future.result(20)
+    for deleted in admin.delete_consumer_groups([prefix]).values():
+        deleted.exception(20)
 
 
 def log_line(process: subprocess.Popen[str], event: str) -> dict[str, object]:
@@ -87,7 +89,7 @@ def log_line(process: subprocess.Popen[str], event: str) -> dict[str, object]:
 
 
 def page(port: object, path: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
         text: str = answer.read().decode()
         return text
 
@@ -117,7 +119,7 @@ def test_a_tail_runs_is_healthy_and_stops(
     log = tmp_path / "audit.log"
     log.write_bytes(b'{"auditID":"1"}\n{"auditID":"2"}\n')
     process = start(
-        f"run_tail(None, [{str(log)!r}], 'prod', __import__('pathlib').Path({str(tmp_path)!r}, 'c'))",
+        f"run_tail(None, [{str(log)!r}], 'prod', {str(tmp_path / 'tail.json')!r})",
         root,
         settings_of(kafka, prefix, tmp_path),
     )

@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.authority import Authority
 from tests.ingest.collectors.audit_backend import event
 from tests.ingest.collectors.webhook_fakes import connect, event_list, read, until
 from tests.ingest.collectors.webhook_process import WebhookProcess
@@ -35,6 +36,9 @@ def refusal(**webhook: object) -> str:
 def test_a_start_that_would_let_strangers_in_is_refused(tmp_path: Path) -> None:
     assert "certificate_file" in refusal(host="0.0.0.0")  # noqa: S104
     assert "client_ca_file" in refusal(client_ca_file=tmp_path)
+    issued = Authority(tmp_path).issue("collector")
+    tls = {"certificate_file": issued.certificate_file, "key_file": issued.key_file}
+    assert "tokens_file or client_ca_file" in refusal(host="0.0.0.0", **tls)  # noqa: S104
 
 
 def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sinks.elasticsearch.connection import Client, connect
-from sinks.elasticsearch.setup import SetupOptions, apply
+from sinks.elasticsearch.setup import apply
+from sinks.elasticsearch.templates import SetupOptions
 from sinks.elasticsearch.transport import require
 from tests.elasticsearch_names import own_prefix
 from tests.faulty_proxy import Fault, FaultyProxy

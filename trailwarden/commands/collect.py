@@ -89,7 +89,7 @@ was down is read from them. How far each file is in Kafka stands in tail.checkpo
 \b
 Exit code:
   0  told to stop (SIGTERM); the next start goes on from there
-  1  Kafka's client gave up, or the checkpoint cannot be written
+  1  Kafka's client gave up
   2  wrong usage or settings
 """
 

@@ -91,6 +91,9 @@ def _check_rights(settings: Settings, admin: KafkaAdmin) -> Result:
     worker = "READ" in raw and "WRITE" in quarantine
     collector = "WRITE" in raw
     roles = [name for name, may in (("worker", worker), ("collector", collector)) if may]
+    if not roles and "READ" in raw:
+        advice = "run doctor as the worker's user as well to see that it may do its work"
+        return warning(CheckName.RIGHTS, "this user may only look, not work", advice)
     if not roles:
         detail = (
             f"neither a worker's (READ {kafka.raw_topic}, WRITE {kafka.quarantine_topic}) "

@@ -413,6 +413,22 @@ def test_a_checkpoint_that_cannot_be_read_stops_the_start(bench: Bench) -> None:
         bench.restart()
 
 
+def test_a_checkpoint_that_cannot_be_written_stops_nothing(bench: Bench) -> None:
+    bench.write(lines(1))
+    bench.poll()
+    saved = (bench.state / "tail.json").read_bytes()
+    (bench.state / "tail.json.partial").mkdir()
+    for number in (2, 3):
+        bench.write(lines(number))
+        bench.poll()
+    assert sent(bench) == [line(1), line(2), line(3)]
+    assert (bench.state / "tail.json").read_bytes() == saved
+    assert [event for event, _ in bench.notes].count("checkpoint_not_saved") == 1
+    (bench.state / "tail.json.partial").rmdir()
+    bench.poll()
+    assert bench.offsets() == {"audit.log": len(lines(1, 2, 3))}
+
+
 def test_idle_files_are_closed_and_opened_again(bench: Bench) -> None:
     bench.write(lines(1))
     bench.poll()

@@ -122,6 +122,7 @@ class Following(RuleBasedStateMachine):
         with copy.open("ab") as file:
             file.write(data[begun:])
         os.truncate(self.at.log, 0)
+        self.since_poll |= set(data.split(b"\n"))  # no look has found them in the copy yet
 
     @precondition(lambda self: self.bench and self.at.log.exists())
     @rule()

@@ -71,6 +71,7 @@ def known(
         ([known(0, 1, OLD, END, END + 9)], [file(1, OLD, END + 9), file(2, OLD, END + 9)], {1: ("same", 0), 2: ("copy", 0)}),
         # compressed: while the file is there, once it is gone, and another file's
         ([known(0, 1, OLD, 40)], [file(1, OLD), file(2, OLD, 50, packed=True)], {1: ("same", 0), 2: ("copy", 0)}),
+        ([known(0, 9, OLD, 40)], [file(1, OLD), file(2, OLD[:9], 50, packed=True)], {1: ("copy", 0), 2: ("wait", None)}),
         ([known(0, None, OLD, 40)], [file(2, OLD, 50, packed=True)], {2: ("moved", 0)}),
         ([known(0, None, OLD, 40)], [file(2, OTHER, 50, packed=True)], {2: ("new", 1)}),
         ([known(0, 2, OLD, END)], [file(2, OLD, 50, packed=True)], {2: ("same", 0)}),

@@ -9,8 +9,9 @@ import pytest
 from sinks.elasticsearch.bulk import BulkWriter
 from sinks.elasticsearch.connection import Client, connect
 from sinks.elasticsearch.documents import Document
-from sinks.elasticsearch.setup import SetupOptions, apply
+from sinks.elasticsearch.setup import apply
 from sinks.elasticsearch.setup_check import checker
+from sinks.elasticsearch.templates import SetupOptions
 from sinks.elasticsearch.transport import require
 from tests.faulty_proxy import Fault, FaultyProxy
 from tests.sinks.elasticsearch.draining import Clock, drain, stored

@@ -11,8 +11,9 @@ import pytest
 from sinks.elasticsearch.bulk import BulkWriter
 from sinks.elasticsearch.connection import Client, connect
 from sinks.elasticsearch.documents import Document
-from sinks.elasticsearch.setup import SetupOptions, apply
+from sinks.elasticsearch.setup import apply
 from sinks.elasticsearch.setup_check import checker
+from sinks.elasticsearch.templates import SetupOptions
 from sinks.elasticsearch.transport import SetupMissingError, require
 from tests.servers import running_elasticsearch
 from tests.sinks.elasticsearch.draining import Clock, drain, stored

@@ -19,8 +19,9 @@ from sinks.elasticsearch.answers import NoAnswer
 from sinks.elasticsearch.bulk import BulkWriter
 from sinks.elasticsearch.connection import Client, Credentials, connect
 from sinks.elasticsearch.documents import Document
-from sinks.elasticsearch.setup import SetupOptions, apply
+from sinks.elasticsearch.setup import apply
 from sinks.elasticsearch.setup_check import checker
+from sinks.elasticsearch.templates import SetupOptions
 from sinks.elasticsearch.transport import NotAllowedError, ask, require
 from tests.authority import Authority, Issued
 from tests.tls_front import Account, TlsFront
@@ -109,14 +110,14 @@ def test_another_authority_is_not_trusted_and_nothing_is_said_to_it(
     front: TlsFront, tmp_path: Path, by: str
 ) -> None:
     other = Authority(tmp_path / "other")
-    options = {
+    options: dict[str, dict[str, Any]] = {
         "file": {"ca_file": other.ca_file},
         "fingerprint": {"ca_fingerprint": other.fingerprint},
         "nothing": {},
-    }[by]
-    client = worker(front.url, **options)
+    }
+    client = worker(front.url, **options[by])
     reply = ask(client, "GET", HEALTH)
-    assert reply.status is NoAnswer.CONNECTION
+    assert reply.status is NoAnswer.TLS
     assert "TlsError" in reply.reason
     assert SECRET not in repr(reply)
     assert front.seen.requests == []
@@ -134,7 +135,7 @@ def test_the_public_certificate_behind_a_forged_one_is_no_proof(
         options = {"ca_fingerprint": authority.fingerprint}
     with TlsFront(elasticsearch_url, issued, accounts) as front:
         client = worker(front.url, **options)
-        assert ask(client, "GET", HEALTH).status is NoAnswer.CONNECTION
+        assert ask(client, "GET", HEALTH).status is NoAnswer.TLS
         assert front.seen.requests == []
         client.close()
 
@@ -151,7 +152,7 @@ def test_a_certificate_for_another_host_is_refused(
     with TlsFront(elasticsearch_url, issued, accounts) as front:
         for url in (front.url, front.url.replace("127.0.0.1", "localhost")):
             client = worker(url, **options)
-            assert ask(client, "GET", HEALTH).status is NoAnswer.CONNECTION
+            assert ask(client, "GET", HEALTH).status is NoAnswer.TLS
             client.close()
         assert front.seen.requests == []
 

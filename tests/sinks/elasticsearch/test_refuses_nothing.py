@@ -24,8 +24,9 @@ from sinks.elasticsearch.connection import Client
 from sinks.elasticsearch.documents import Document, event_documents, finding_document
 from sinks.elasticsearch.fields import dotted, finding_fields
 from sinks.elasticsearch.flattened import OBJECTS
-from sinks.elasticsearch.setup import SetupOptions, apply, changes
+from sinks.elasticsearch.setup import apply, changes
 from sinks.elasticsearch.setup_check import checker
+from sinks.elasticsearch.templates import SetupOptions
 from sinks.elasticsearch.transport import require
 from tests.fuzz_events import Tally, batches
 from worker.settings import shipped_rules

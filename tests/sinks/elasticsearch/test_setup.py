@@ -11,8 +11,9 @@ from sinks.elasticsearch.bulk import BulkWriter
 from sinks.elasticsearch.connection import Client, connect
 from sinks.elasticsearch.documents import Document
 from sinks.elasticsearch.fields import dotted, event_fields
-from sinks.elasticsearch.setup import SetupOptions, apply, changes, offered_features
+from sinks.elasticsearch.setup import apply, changes, offered_features
 from sinks.elasticsearch.setup_check import check_setup, checker
+from sinks.elasticsearch.templates import SetupOptions
 from sinks.elasticsearch.transport import SetupMissingError, UnavailableError, ask, require
 
 pytestmark = pytest.mark.integration

@@ -1,4 +1,4 @@
-"""What the mapping says, without a server: every field that documents have, in types that ECS has."""
+"""What the mapping says, without a server: every field of documents, in types that ECS has."""
 
 from __future__ import annotations
 

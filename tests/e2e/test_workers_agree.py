@@ -1,0 +1,91 @@
+"""However many workers share the partitions, the findings are those of one scan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.commands import audit_log, check_stores, command, scan
+from tests.faults.harness import Harness, harness
+from tests.faults.oracle import hits
+from tests.faults.planted import CLUSTERS, Planted, Verdict
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give one log a cluster, each its own part of the sample."""
+    folder = tmp_path_factory.mktemp("logs")
+    lines = audit_log()
+    part = -(-len(lines) // len(CLUSTERS))
+    for number, cluster in enumerate(CLUSTERS):
+        mine = lines[number * part : (number + 1) * part]
+        (folder / f"{cluster}.log").write_bytes(b"".join(line + b"\n" for line in mine))
+    return folder
+
+
+def send_interleaved(world: Harness, logs: Path) -> None:
+    """Send the logs line by line in turn; each cluster's stays in its order."""
+    each = {cluster: (logs / f"{cluster}.log").read_bytes().splitlines() for cluster in CLUSTERS}
+    with world.generator(0) as generator:
+        for number in range(max(map(len, each.values()))):
+            for cluster, lines in each.items():
+                if number < len(lines):
+                    generator.send(Planted(cluster, lines[number], Verdict.EVENT))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_workers_find_what_one_scan_finds(
+    tmp_path: Path, logs: Path, kafka: str, elasticsearch_url: str, workers: int
+) -> None:
+    scanned = scan(tmp_path / "scan", logs, "--cluster-from-file")
+    settings = {"elasticsearch": {"events": "findings"}, "worker": {"batch_records": 2_000}}
+    with (
+        harness(tmp_path, kafka, elasticsearch_url, partitions=8, **settings) as world,
+        world.fleet() as fleet,
+    ):
+        for number in range(workers):
+            fleet.start(f"worker-{number}")
+        send_interleaved(world, logs)
+        world.drain(fleet)
+        fleet.stop_all()
+        late = check_stores(world, [scanned], events_indexed=False)
+        print(f"{workers} workers: {len(scanned.findings)} findings, {late} events were late")
+        assert late == 0
+
+
+def test_a_scan_writes_the_documents_that_the_service_writes(
+    tmp_path: Path, logs: Path, kafka: str, elasticsearch_url: str
+) -> None:
+    with (
+        harness(tmp_path, kafka, elasticsearch_url) as world,
+        world.fleet() as fleet,
+    ):
+        fleet.start("one")
+        send_interleaved(world, logs)
+        world.drain(fleet)
+        fleet.stop_all()
+        wanted = documents(world)
+        (tmp_path / "scanned").mkdir()
+        with harness(tmp_path / "scanned", kafka, elasticsearch_url) as other:
+            done = command(
+                "scan", logs, "--cluster-from-file", "--out", tmp_path / "out",
+                "--elasticsearch", elasticsearch_url, "--config", other.file,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            assert documents(other) == wanted
+    assert {kind for kind, _ in wanted} == {"events", "findings"}
+
+
+def documents(world: Harness) -> set[tuple[str, str]]:
+    """Return index and id of every document; each is there once."""
+    prefix = world.settings.elasticsearch.prefix
+    world.client.indices.refresh(index=f"{prefix}-*")
+    found = [
+        (hit["_index"].removeprefix(prefix), hit["_id"])
+        for hit in hits(world.client, f"{prefix}-events,{prefix}-findings")
+    ]
+    assert len(found) == len(set(found))
+    return set(found)

@@ -1,0 +1,109 @@
+"""F14: no clock but the record's own decides where it is stored; no time in it stops anything."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from uuid import UUID
+
+import orjson
+import pytest
+
+from tests.faults.fleet import wait_for
+from tests.faults.harness import harness
+from tests.faults.planted import CLUSTERS, Planted, Verdict, base
+
+pytestmark = [pytest.mark.integration, pytest.mark.chaos]
+
+TIMES = (
+    "0001-01-01T00:00:00.000000Z",
+    "0000-00-00T00:00:00Z",
+    "1970-01-01T00:00:00Z",
+    "9999-12-31T23:59:59.999999Z",
+    "10000-01-01T00:00:00Z",
+    "2262-04-12T00:00:00Z",
+    "{now}.123456789Z",
+    "{now}.123456+14:00",
+    "{now}-12:00",
+    "{now}",
+    "{now}+99:99",
+    "2024-02-30T00:00:00Z",
+    "2016-12-31T23:59:60Z",
+    "garbage",
+    "",
+    1_700_000_000,
+    None,
+    ["2024-01-01T00:00:00Z"],
+)
+
+
+def hostile(random: Random, now: datetime) -> list[Planted]:
+    """Return an event of each hostile time, for each of the two times that an event has."""
+    found = []
+    for text in TIMES:
+        for names in (["stageTimestamp"], ["stageTimestamp", "requestReceivedTimestamp"]):
+            event = base("pod-get-by-node")
+            time = (
+                text.format(now=now.strftime("%Y-%m-%dT%H:%M:%S"))
+                if isinstance(text, str)
+                else text
+            )
+            event["requestReceivedTimestamp"] = now.isoformat()
+            event |= dict.fromkeys(names, time)
+            event["auditID"] = str(UUID(int=random.getrandbits(128)))
+            found.append(Planted(random.choice(CLUSTERS), orjson.dumps(event), Verdict.EVENT))
+    return found
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="needs the Debian package faketime")
+def test_a_wrong_clock_and_hostile_times_change_no_index(
+    tmp_path: Path, kafka: str, elasticsearch_url: str
+) -> None:
+    with harness(tmp_path, kafka, elasticsearch_url) as world:
+        with world.generator(1_000) as generator:
+            for shift in ("+3d", "-3d"):
+                command = ("faketime", "-f", shift, sys.executable, "-m", "trailwarden")
+                # Timeouts count on a clock that nobody sets.
+                environment = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+                with world.fleet(command=command, environment=environment) as fleet:
+                    worker = fleet.start("one")
+                    before = sum(world.committed().values())
+                    for planted in hostile(world.random, datetime.now(UTC)):
+                        generator.plant(planted)
+                    wait_for(
+                        lambda: sum(world.committed().values()) > before + 1_000,  # noqa: B023
+                        90,
+                        f"progress with the clock at {shift}:\n{worker.tail()}",
+                    )
+                    assert_shifted(worker.lines("started")[0]["time"], shift)
+                    fleet.kill("one")
+        with world.fleet() as fleet:
+            fleet.start("one")
+            world.drain(fleet)
+            fleet.stop_all()
+        world.judge(generator)
+        prefix = world.settings.elasticsearch.prefix
+        names = set(world.client.indices.get(index=f"{prefix}-events-*"))
+    print(sorted(names))
+    days = {planted_day(planted) for planted in generator.sent} - {None}
+    assert names <= {f"{prefix}-events-{day}" for day in (*days, "outofrange")}
+
+
+def assert_shifted(text: str, shift: str) -> None:
+    """The worker really had the wrong clock."""
+    days = (datetime.fromisoformat(text) - datetime.now(UTC)).total_seconds() / 86_400
+    assert round(days) == int(shift.removesuffix("d"))
+
+
+def planted_day(planted: Planted) -> str | None:
+    """Return the day of an ordinary event, None for every other record."""
+    try:
+        text = orjson.loads(planted.value)["stageTimestamp"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    now = datetime.now(UTC)
+    is_near = isinstance(text, str) and text[:10] == now.strftime("%Y-%m-%d")
+    return text[:10].replace("-", ".") if is_near else None
