@@ -83,7 +83,7 @@ def consume(config: Config, topic: str, group: str) -> None:
                 raise RefusedError(f"{topic}: nothing came")
         if error := message.error():
             raise RefusedError(error.str())
-        consumer.commit(message, asynchronous=False)
+        consumer.commit(message=message, asynchronous=False)
     except KafkaException as error:
         raise RefusedError(error.args[0].str()) from error
     finally:

@@ -55,6 +55,7 @@ def configure_logs(level: str, stream: TextIO | None = None, terminal: bool | No
         logger_factory=lambda *_: _Line(target),
         cache_logger_on_first_use=False,
     )
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)  # each answer is told by us
     root = logging.getLogger()
     root.handlers = [_ToStructlog()]
     # Below warning the libraries tell request bodies and paths that hold tokens: never.

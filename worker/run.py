@@ -59,6 +59,10 @@ _STOPS: Final = (
 """What stops a worker loudly, before the commit; anything else is a bug, and stops it as well."""
 
 
+class _StoppedLoudlyError(Exception):
+    """One of `_STOPS` while the worker ran, its cause; at a start they go to the caller."""
+
+
 class Service:
     """One worker process: the loop, its heartbeat, its port, its end."""
 
@@ -84,22 +88,33 @@ class Service:
         Raises
             what `worker.parts.assemble` raises, before anything was joined.
         """
-        with ExitStack() as closing:
-            around = Surroundings(self.counts, self._watch(), self._retain, self._warn)
-            self._parts = assemble(self._settings, around, closing)
-            port = closing.enter_context(self._health()).port
-            source = self._parts.source
-            source.start()
-            self._log.info("started", health_port=port, group=self._settings.kafka.group)
-            try:
-                self._turn()
-                source.close()
-            except _STOPS as error:
-                self._log.critical("stopped", kind=type(error).__name__, reason=str(error))
-                source.abandon()
-                return FAILED
+        try:
+            with ExitStack() as closing:
+                self._begin(closing)
+                self._work()
+        except _StoppedLoudlyError as stopped:
+            # After all else that leaving has to say: people look at the last line first.
+            error = stopped.__cause__
+            self._log.critical("stopped", kind=type(error).__name__, reason=str(error))
+            return FAILED
         self._log.info("ended", records=self.counts.records, events=self.counts.events)
         return DONE
+
+    def _begin(self, closing: ExitStack) -> None:
+        around = Surroundings(self.counts, self._watch(), self._retain, self._warn)
+        self._parts = assemble(self._settings, around, closing)
+        port = closing.enter_context(self._health()).port
+        self._parts.source.start()
+        self._log.info("started", health_port=port, group=self._settings.kafka.group)
+
+    def _work(self) -> None:
+        source = self._parts.source
+        try:
+            self._turn()
+            source.close()
+        except _STOPS as error:
+            source.abandon()
+            raise _StoppedLoudlyError from error
 
     def _turn(self) -> None:
         """Turn until stopped; the checkpoint of the end is that of the partitions given up."""
@@ -147,7 +162,7 @@ class Service:
         elastic, days = self._settings.elasticsearch, self._settings.worker.retention_days
         try:
             gone = apply_retention(client, elastic.prefix, days, datetime.now(UTC))
-        except (NotAllowedError, UnavailableError) as error:
+        except (NotAllowedError, SetupMissingError, UnavailableError) as error:
             self._log.warning("retention failed", reason=str(error))
         else:
             self._log.info("retention applied", deleted=len(gone))

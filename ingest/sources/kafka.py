@@ -326,7 +326,10 @@ class KafkaSource:
         one = TopicPartition(self._topic, partition or 0)
         low, _ = self._consumer.get_watermark_offsets(one, timeout=_BROKER_TIMEOUT_S)
         self._owner.skip(one.partition, low)
-        self.seek(one.partition, low)
+        # A partition that was stopped so takes no seek: it must be assigned anew.
+        self._held = [m for m in self._held if m.partition() != one.partition]
+        self._consumer.incremental_unassign([one])
+        self._consumer.incremental_assign([TopicPartition(self._topic, one.partition, low)])
 
     def _record(self, message: Message) -> Record:
         _, timestamp_ms = message.timestamp()

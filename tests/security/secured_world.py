@@ -224,17 +224,13 @@ def rights_of(role: str) -> list[Right]:
     return [right for right in kafka_rights() if right.role == role]
 
 
-def elasticsearch_account(role: str, prefix: str) -> Account:
+def elasticsearch_account(role: str, name: str, prefix: str) -> Account:
     """Return an account with a password and an API key, and the role's privileges."""
     held = {
         scope: frozenset(
-            one.name
-            for one in elasticsearch_privileges()
-            if (one.role, one.scope) == (role, scope)
+            one.name for one in elasticsearch_privileges() if (one.role, one.scope) == (role, scope)
         )
         for scope in ("cluster", "index")
     }
-    password, key = secrets.token_urlsafe(24), f"{role}:{secrets.token_urlsafe(24)}"
-    return Account(
-        f"{prefix}{role}", password, key, held["cluster"], held["index"], f"{prefix}-"
-    )
+    password, key = secrets.token_urlsafe(24), f"{name}:{secrets.token_urlsafe(24)}"
+    return Account(f"{prefix}{name}", password, key, held["cluster"], held["index"], f"{prefix}-")

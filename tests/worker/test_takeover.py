@@ -251,6 +251,6 @@ def test_records_that_retention_deleted_are_reported_counted_and_passed_over() -
     assert lost == [{"partition": 0, "expected": 20, "low": 30}]
     counts = worker.holdings._counts
     assert counts.lost_records == 10
-    worker.assign([Committed(0, 30, "", 30, 90)])
+    worker.assign([Committed(0, 30, "", 30, 90), Committed(1, 31, "", 30, 90)])
     assert counts.lost_records == 10
     assert isinstance(worker.holdings._stores, FakeStores)
