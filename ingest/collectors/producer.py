@@ -177,7 +177,9 @@ def refusal_of(error: KafkaException | SystemError) -> KafkaError:
 
     confluent_kafka calls back while it raises, and Python then makes a SystemError of the two.
     """
-    told = error.__cause__ if isinstance(error, SystemError) else error
+    told: BaseException | None = error
+    while isinstance(told, SystemError):
+        told = told.__cause__
     if not isinstance(told, KafkaException):
         raise error
     reason: KafkaError = told.args[0]

@@ -33,6 +33,16 @@ audit records pack ten to one and better. With 64 MiB a worker's peak was 1,018 
 
 _BROKER_TIMEOUT_S: Final = 30.0
 
+_PASSING: Final = frozenset(
+    {
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.FETCH_SESSION_ID_NOT_FOUND,
+        KafkaError.INVALID_FETCH_SESSION_EPOCH,
+    }
+)
+"""Errors that Kafka's protocol calls retriable and librdkafka does not: it goes on all the same."""
+
 _NOT_LET_IN: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})  # noqa: SLF001 - librdkafka's public names
 """A wrong password, or a certificate that the other side does not trust. librdkafka would ask again
 for ever; a client that has no partition reads nothing meanwhile, which must not look like quiet."""
@@ -133,6 +143,7 @@ class KafkaSource:
         self._consumer = Consumer({**own, **config})
         self._topic = topic
         self._owner = owner
+        self._on_error = on_error
         self._held: list[Message] = []
         self._is_paused = False
         self._is_abandoned = False
@@ -268,8 +279,9 @@ class KafkaSource:
             starts = self._owner.assign(self._committed(partitions))
             begin = [TopicPartition(self._topic, p, offset) for p, offset in starts.items()]
             consumer.incremental_assign(begin)
-            if self._is_paused:
-                consumer.pause(begin)
+            # A pause outlives the assignment in librdkafka: what was paused when it was taken away
+            # comes back paused.
+            (consumer.pause if self._is_paused else consumer.resume)(begin)
         except BaseException as error:  # noqa: BLE001 - raised again once librdkafka returns
             self._failure = error
 
@@ -318,8 +330,9 @@ class KafkaSource:
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - as above
             self._skip(message.partition())
             return False
-        if error.fatal() or not error.retriable():
+        if error.fatal() or not (error.retriable() or error.code() in _PASSING):
             raise KafkaException(error)
+        self._on_error(error.str())
         return False
 
     def _skip(self, partition: int | None) -> None:

@@ -18,10 +18,17 @@ from ingest.collectors.producer import MAX_MESSAGE_BYTES
 from sinks.topics import TopicOptions, desired_topics
 from tests.compose.stack import COMPOSE, script, services
 from tests.elasticsearch_rights import BULK_OPERATIONS, demand
+from tests.permissions_table import kafka_rights
 from worker.configuration import load_settings
 from worker.doctor.search import PRIVILEGES
 
 ROLES = ("worker", "setup", "analyst")
+OPERATIONS = {
+    "Read": "READ",
+    "Write": "WRITE",
+    "Describe": "DESCRIBE",
+    "DescribeConfigs": "DESCRIBE_CONFIGS",
+}
 
 
 @pytest.fixture
@@ -96,6 +103,30 @@ class TestKafka:
             and acl.operation == AclOperation.WRITE
         }
         assert writers == {"User:webhook", "User:inbox", "User:worker"}
+
+    @pytest.mark.parametrize(
+        ("user", "roles"),
+        [
+            ("webhook", {"collector"}),
+            ("inbox", {"inbox"}),
+            ("worker", {"worker", "doctor", "ledger", "quarantine"}),
+        ],
+    )
+    def test_a_user_has_the_rights_that_the_page_says_its_roles_need(
+        self, kafka_access: ModuleType, user: str, roles: set[str]
+    ) -> None:
+        granted: set[tuple[str, str, str]] = set()
+        for acl in kafka_access.rights([]):
+            if acl.principal == f"User:{user}":
+                name = acl.operation.name
+                brought = {name, "DESCRIBE"} if name in {"READ", "WRITE"} else {name}
+                granted |= {(acl.restype.name, acl.name, operation) for operation in brought}
+        needed = {
+            (right.resource, right.name, OPERATIONS[right.operation])
+            for right in kafka_rights()
+            if right.role in roles
+        }
+        assert needed - granted == set()
 
     def test_a_shipper_writes_its_own_inbox_and_nothing_else(
         self, kafka_access: ModuleType

@@ -8,29 +8,33 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.fleet import Worker
+from tests.faults.fleet import PATIENCE_S, Worker
 from tests.faults.harness import dose, harness
 from worker.crash_points import CrashPoint
 
 pytestmark = pytest.mark.integration
 
 IN_FLIGHT_SHARE = 0.9
+KILLS = 30
+ROUNDS = range(dose(1, 10))
+"""Each with a topic of its own: what the oracle enumerates stays small."""
 
 
+@pytest.mark.parametrize("_round", ROUNDS)
 def test_a_crash_at_each_point_loses_nothing_and_repeats_nothing(
-    tmp_path: Path, kafka: str, elasticsearch_url: str
+    tmp_path: Path, kafka: str, elasticsearch_url: str, _round: int
 ) -> None:
     reached = []
     with harness(tmp_path, kafka, elasticsearch_url) as world, world.fleet() as fleet:
         with world.generator(1_000) as generator:
-            for point in [*CrashPoint] * dose(1, 10):
-                turn = world.random.randint(1, 2) if point is not CrashPoint.IN_ASSIGN else 1
-                turn = 1 if point is CrashPoint.IN_REVOKE else turn
+            for point in CrashPoint:
+                is_once = point in {CrashPoint.IN_ASSIGN, CrashPoint.IN_REVOKE}
+                turn = 1 if is_once else world.random.randint(1, 2)
                 worker = fleet.start("one", f"{point.value}:{turn}")
                 if point is CrashPoint.IN_REVOKE:
                     worker.until(Worker.in_flight, "records are taken")
                     worker.send(signal.SIGTERM)
-                code = worker.process.wait(60)
+                code = worker.process.wait(PATIENCE_S)
                 reached.append((point, code))
                 fleet.note(worker)
         fleet.start("one")
@@ -40,17 +44,17 @@ def test_a_crash_at_each_point_loses_nothing_and_repeats_nothing(
     assert {point for point, code in reached if code == -signal.SIGKILL} == {*CrashPoint}
 
 
+@pytest.mark.parametrize("_round", ROUNDS)
 def test_random_kills_lose_nothing_and_repeat_nothing(
-    tmp_path: Path, kafka: str, elasticsearch_url: str
+    tmp_path: Path, kafka: str, elasticsearch_url: str, _round: int
 ) -> None:
-    kills = dose(30, 300)
     busy = 0
     with harness(tmp_path, kafka, elasticsearch_url) as world, world.fleet() as fleet:
         with world.generator(2_000) as generator:
             slots = ["one", "two"]
             for slot in slots:
                 fleet.start(slot)
-            for number in range(kills):
+            for number in range(KILLS):
                 worker = fleet.workers[slots[number % 2]]
                 worker.until(Worker.in_flight, "records are taken")
                 time.sleep(world.random.uniform(0, 1.5))
@@ -60,6 +64,6 @@ def test_random_kills_lose_nothing_and_repeat_nothing(
         world.drain(fleet)
         fleet.stop_all()
         world.judge(generator)
-    print(f"{busy} of {kills} kills with a batch in flight")
-    assert len(fleet.deaths) == kills
-    assert busy >= IN_FLIGHT_SHARE * kills
+    print(f"{busy} of {KILLS} kills with a batch in flight")
+    assert len(fleet.deaths) == KILLS
+    assert busy >= IN_FLIGHT_SHARE * KILLS

@@ -94,7 +94,7 @@ def test_a_full_disk_of_ours_is_waited_out(
                 assert worker.status("healthz") == 200
                 (full / FILLER).unlink()
                 done = sum(world.committed().values())
-                wait_for(lambda: sum(world.committed().values()) > done, 60, "progress")  # noqa: B023
+                wait_for(lambda: sum(world.committed().values()) > done, 180, "progress")  # noqa: B023
         world.drain(fleet)
         fleet.stop_all()
         assert_snapshots_whole(world)

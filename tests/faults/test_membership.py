@@ -14,7 +14,7 @@ from worker.services.kafka import LocalKafka
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 
-SETTLED_S = 90.0
+SETTLED_S = 180.0
 
 
 def holds_some(worker: Worker) -> bool:

@@ -16,8 +16,8 @@ from worker.services.kafka import LocalKafka
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 
-RECOVERY_S = 60.0
-READY_S = 120.0
+RECOVERY_S = 120.0
+READY_S = 180.0
 GROWTH_MB = 96.0
 """Room for a batch that waits, its documents and librdkafka's own queue (32 MB)."""
 

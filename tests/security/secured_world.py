@@ -38,7 +38,7 @@ from tests.secure_kafka import SecureKafka
 from tests.tls_front import Account, TlsFront
 from worker.services.ports import free_port
 
-DEADLINE_S = 45.0
+DEADLINE_S = 90.0
 OPERATIONS = {"DescribeConfigs": "DESCRIBE_CONFIGS", "AlterConfigs": "ALTER_CONFIGS"}
 PAGES = ("metrics", "healthz", "readyz")
 

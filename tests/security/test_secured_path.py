@@ -244,6 +244,7 @@ def test_events_become_findings_with_exactly_the_rights_of_the_page(
     assert code == 0, said
     secured = ("kafka", "topics", "workers", "elasticsearch", "templates", "sources")
     assert {one: states[one]["state"] for one in secured} == dict.fromkeys(secured, "ok"), said
+    assert "may only look" in states["rights"]["detail"]
     until(lambda: collector.page("metrics")[1].count("trailwarden_workers_members 1.0") == 1)
     assert worker.stop() == 0, worker.log
     assert collector.stop() == 0, collector.log

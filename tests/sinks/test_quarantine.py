@@ -29,6 +29,7 @@ from sinks.quarantine import (
     refused_document,
 )
 from sinks.topic_reader import TopicUnreadableError, read_messages, spans_of
+from tests.ingest.collectors.mock_broker import MockBroker
 from tests.sinks.kafka_topics import Sender, fresh_topic
 
 RECEIVED = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
@@ -37,6 +38,23 @@ REFUSED = Refused(
     Stage.DECODE, Reason.NOT_JSON, "raw/1", 77, 9, sha256_hex(b"no record"), "not JSON", '{"a":1}'
 )
 PLACE = Place("raw", 1, 77, 0)
+TOPIC_AUTHORIZATION_FAILED = 29
+
+
+@pytest.mark.parametrize("waiting", [0, 1, 5])
+def test_a_producer_that_failed_for_good_stops_the_worker_with_its_reason(waiting: int) -> None:
+    broker = MockBroker()
+    broker.create("quarantine")
+    sink = QuarantineTopic(
+        {"bootstrap.servers": broker.bootstrap_servers, "log_level": 0}, "quarantine"
+    )
+    broker.go_down()
+    for number in range(waiting):
+        sink.add({ID: str(number)})
+    broker.fail_for_good(sink._producer, TOPIC_AUTHORIZATION_FAILED, "no right to write")
+    with pytest.raises(QuarantineError, match=r"quarantine: .*no right to write"):
+        sink.flush(5)
+    sink.discard()
 
 
 def test_a_refused_record_is_described_with_its_place_and_envelope() -> None:

@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -252,3 +253,20 @@ def test_nothing_is_lost_and_nothing_is_there_twice(chosen: list[tuple[Any, ...]
     for name, *arguments in chosen:
         getattr(machine, name)(*arguments)
     machine.end()
+
+
+def test_what_is_revoked_while_a_sink_waits_for_too_long_is_not_committed() -> None:
+    world = World(partitions=1)
+    world.log[0] = [Item(n, n) for n in range(3)]
+    worker, source = new_worker(world)
+    source.to_assign = [0]
+    source.serve()
+    world.away_until_s = 1e9
+    source.to_revoke = [0]
+    source.fetches = 2  # the rebalance comes while Elasticsearch is waited for
+    world.crash_in = 12
+    with pytest.raises(Crash):
+        worker.step()
+    assert not worker.holdings.partitions
+    assert not world.committed
+    assert not world.segments

@@ -47,7 +47,13 @@ class Rig:
         self.sender = Sender()
         self.retained = 0
         self.chores = Chores(
-            "worker-1", self.counts, self, self.sender, silence_s=90.0, apply_retention=self.retain, now_s=0.0
+            "worker-1",
+            self.counts,
+            self,
+            self.sender,
+            silence_s=90.0,
+            apply_retention=self.retain,
+            now_s=0.0,
         )
 
     def alarm(self, alarm: Alarm) -> None:

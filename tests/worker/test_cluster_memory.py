@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -44,7 +45,9 @@ def test_lengths_are_those_of_the_design() -> None:
     assert MEMORY_US == 60 * SECOND_US
 
 
-@pytest.mark.parametrize(("behind_us", "late"), [(0, False), (30_000_000, False), (30_000_001, True)])
+@pytest.mark.parametrize(
+    ("behind_us", "late"), [(0, False), (30_000_000, False), (30_000_001, True)]
+)
 def test_late_is_more_than_the_lateness_behind_the_newest_before(
     behind_us: int, late: bool
 ) -> None:
@@ -194,7 +197,7 @@ def test_however_a_sequence_is_cut_marks_and_state_are_the_same(
     folded(whole, sequence, whole_marks)
     cut, cut_marks = at_noon(), Marks()
     edges = [0, *sorted(cuts), len(sequence)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         folded(cut, sequence[start:end], cut_marks)
         data = msgspec.msgpack.encode(cut.save())
         cut = ClusterMemory.restore(msgspec.msgpack.decode(data, type=Saved))
@@ -208,7 +211,9 @@ def test_however_a_sequence_is_cut_marks_and_state_are_the_same(
 def test_marks_are_what_the_definition_says(sequence: list[Any]) -> None:
     """The definition, without generations: the same event (same id, same time) came before."""
     memory, marks = at_noon(), Marks()
-    sequence = [(kind, number * 9 if kind == "event" else s, number) for kind, s, number in sequence]
+    sequence = [
+        (kind, number * 9 if kind == "event" else s, number) for kind, s, number in sequence
+    ]
     folded(memory, sequence, marks)
     newest, seen = 0, set()
     keep, late = [], []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,6 @@ PLANTED = "hunter2-planted"
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     for name in [name for name in os.environ if name.startswith("TRAILWARDEN_")]:
         monkeypatch.delenv(name)
 
@@ -124,9 +123,7 @@ def test_every_problem_has_its_line(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "name", ["TRAILWARDEN_KAFKA__GRUP", "TRAILWARDEN_CHECKPOINT__INTERVAL_S"]
-)
+@pytest.mark.parametrize("name", ["TRAILWARDEN_KAFKA__GRUP", "TRAILWARDEN_CHECKPOINT__INTERVAL_S"])
 def test_a_wrong_variable_is_named_as_the_environments(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -161,7 +158,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "trailwarden.yml"
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InvalidSettingsError, match="trailwarden.yml"):
+    with pytest.raises(InvalidSettingsError, match=r"trailwarden\.yml"):
         load_settings(file)
 
 

@@ -29,9 +29,8 @@ def event(offset: int, number: int, second: float = 0, **options: object) -> Rec
     return message(offset, audit_event(number, at(second)), **options)  # type: ignore[arg-type]
 
 
-def partition(number: int = 0, position: int = 0, **limits: int) -> Partition:
-    first = {"sinks_from": position, "archived": position, **limits}
-    return Partition(number, position, **first)
+def partition(number: int = 0, position: int = 0, archived: int | None = None) -> Partition:
+    return Partition(number, position, position, position if archived is None else archived)
 
 
 def folded(records: list[Record], *partitions: Partition) -> Folded:

@@ -14,8 +14,8 @@ from detectors.finding import Finding
 from detectors.sigma.rule import Level
 from ingest.normalize import NormalizeSettings
 from ingest.record import Reason, Refused, Stage
+from sinks.elasticsearch.backoff import Wait as BulkWait
 from sinks.elasticsearch.bulk import Poisoned
-from sinks.elasticsearch.bulk import Wait as BulkWait
 from sinks.elasticsearch.documents import Document
 from sinks.quarantine import INDEX_STAGE, POSITION, STAGE
 from tests.worker.messages import NOON, TOPIC, audit_event, message

@@ -94,8 +94,6 @@ def test_a_reference_is_read_as_it_was_written_and_fits_into_kafkas_metadata() -
     assert write_reference(None) == ""
 
 
-@pytest.mark.parametrize(
-    "text", ["", "null", "{}", "[]", "x", '{"snapshot": "a", "offset": "b"}']
-)
+@pytest.mark.parametrize("text", ["", "null", "{}", "[]", "x", '{"snapshot": "a", "offset": "b"}'])
 def test_metadata_that_is_not_ours_counts_as_none(text: str) -> None:
     assert read_reference(text) is None

@@ -37,7 +37,9 @@ def rules() -> tuple[Rule, ...]:
 @pytest.fixture(scope="module")
 def lines(root: Path) -> list[bytes]:
     sample = str(root / "examples" / "sample-audit.log.gz")
-    return [raw for chunk in read_records(sample, lambda _: None) for raw in chunk.raws][1_300:][:LINES]
+    return [raw for chunk in read_records(sample, lambda _: None) for raw in chunk.raws][1_300:][
+        :LINES
+    ]
 
 
 def exec_event(number: int, time: datetime = NOON, **members: object) -> dict[str, object]:
@@ -84,6 +86,7 @@ def test_findings_are_those_of_a_scan(rules: tuple[Rule, ...], lines: list[bytes
     assert len({f.id for f in found.findings}) == len(found.findings)
     assert set(found.received) == {f.id for f in scanned}
     assert found.evidence["event.id"].n_unique() == found.evidence.height
+    assert found.evidence["log.offset"].is_sorted()
 
 
 def test_two_clusters_in_one_call_give_what_each_alone_gives(

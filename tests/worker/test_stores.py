@@ -104,6 +104,7 @@ def test_no_more_than_twenty_segments_are_read_back(stores: FolderStores) -> Non
     for number in range(22):
         archived(stores, number, number + 1, events(number, 0.0))
     assert ids(stores.recent_events(0, 22)) == list(range(2, 22))
+    assert ids(stores.recent_events(0, 2)) == [0, 1]
 
 
 def test_empty_segments_do_not_end_the_search(stores: FolderStores) -> None:

@@ -112,7 +112,7 @@ class Rig:
         defaults = {"batch_records": 10, "poll_s": 0.5, "snapshot_interval_s": FAR_S}
         self.stores = Stores(self.world, self.calls)
         holdings = Holdings(
-            self.stores,
+            self.stores,  # type: ignore[arg-type]  # a fake
             self.counts,
             Pace(**{**defaults, **pace}),
             Watch(
@@ -128,7 +128,13 @@ class Rig:
             begin_archive=False,
         )
         self.outputs = Outputs(self.world, self.calls)
-        self.worker = Worker(TOPIC, FakeStages(), self.outputs, holdings, self.counts)
+        self.worker = Worker(
+            TOPIC,
+            FakeStages(),  # type: ignore[arg-type]  # a fake
+            self.outputs,
+            holdings,
+            self.counts,
+        )
         self.source = Source(self.world, self.worker, self.calls)
         self.worker.source = self.source
         self.source.to_assign = list(numbers or (0, 1))
@@ -222,6 +228,7 @@ def test_records_that_are_not_ours_or_were_folded_are_left_out() -> None:
     rig.give(*plain(0, 4), *plain(0, 1, partition=2), *plain(0, 2, partition=1))
     assert rig.worker.step() == 3
     assert (rig.position(0), rig.position(1)) == (4, 2)
+    assert rig.counts.records == 6
     assert rig.source.seeks == []
     assert rig.logged == []
 

@@ -15,6 +15,7 @@ from ingest.collectors.producer import (
     ProducerFailedError,
     ProducerFullError,
     RecordProducer,
+    refusal_of,
 )
 from ingest.envelope import Envelope, Format, read_envelope
 from ingest.salvage import MAX_RECORD_BYTES
@@ -161,6 +162,26 @@ def test_a_fenced_producer_says_so_from_poll_and_send(broker: MockBroker) -> Non
         wait(producer, lambda: False)
     with pytest.raises(ProducerFailedError, match="another took over"):
         producer.send(ENVELOPE, b"x", answers)
+
+
+@pytest.mark.parametrize("waiting", [0, 1, 5])
+def test_one_that_fails_with_records_on_their_way_says_so_from_flush(
+    broker: MockBroker, waiting: int
+) -> None:
+    """confluent_kafka raises within callbacks here, of which Python makes a SystemError."""
+    producer, answers = produce(broker), Answers()
+    broker.go_down()
+    for _ in range(waiting):
+        producer.send(ENVELOPE, b"x", answers)
+    broker.fail_for_good(producer._producer, TOPIC_AUTHORIZATION_FAILED, "no right to write")
+    with pytest.raises(ProducerFailedError, match=r"TOPIC_AUTHORIZATION_FAILED.*no right to write"):
+        producer.flush(5)
+    producer.close()
+
+
+def test_what_is_not_kafkas_doing_stays_what_it_is() -> None:
+    with pytest.raises(SystemError, match="a bug"):
+        refusal_of(SystemError("a bug"))
 
 
 def test_missing_rights_to_be_idempotent_are_fatal(broker: MockBroker) -> None:
