@@ -30,8 +30,8 @@ from sinks.topic_reader import (
     spans_of,
 )
 
-DEADLINE_S = 15.0
-SETTLED_S = 10.0
+DEADLINE_S = 30.0
+SETTLED_S = 20.0
 ENVELOPE = Envelope("prod", "collector-1", Format.KUBERNETES_AUDIT, datetime.now(UTC))
 Config = dict[str, Any]
 

@@ -16,7 +16,7 @@ from ingest.envelope import Format
 from sinks.alarm import Alarm, AlarmName
 from worker.clock_watch import ClockWatch
 from worker.cluster_rate import ALARM_SHARE, ClusterRate
-from worker.silence import SilenceWatch, silence_record, subject_of
+from worker.silence import SOURCES, SilenceWatch, silence_record, subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -126,7 +126,10 @@ class Chores:
         self._counts.sources[source] = time
         if (over := self._silence.observe(source, time, record.partition)) is not None:
             self._tell(over)
+        self._sources.pop(source, None)
         self._sources[source] = record.partition
+        if len(self._sources) > SOURCES:
+            self._drop(next(iter(self._sources)))
         stored = datetime.fromtimestamp(record.stored_ms / 1000, UTC)
         self._clocks.observe(envelope.cluster, envelope.collector, envelope.received, stored)
 
@@ -170,11 +173,13 @@ class Chores:
         """Forget what another worker watches now."""
         for alarm in self._silence.keep(partitions):
             self._tell(alarm)
-        gone = [source for source, number in self._sources.items() if number not in partitions]
-        for source in gone:
-            del self._sources[source]
-            self._counts.sources.pop(source, None)
-            self._counts.clock_off_s.pop(source[:2], None)
+        for source in [s for s, number in self._sources.items() if number not in partitions]:
+            self._drop(source)
+
+    def _drop(self, source: Source) -> None:
+        del self._sources[source]
+        self._counts.sources.pop(source, None)
+        self._counts.clock_off_s.pop(source[:2], None)
 
     def _append_silence(self, alarm: Alarm, now: datetime) -> None:
         """Append the silence to `raw`: it moves the cluster's watermark in place of canaries."""

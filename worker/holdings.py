@@ -153,9 +153,14 @@ class Holdings:
         reach(CrashPoint.AFTER_SNAPSHOT)
 
     def _commit(self, partitions: Sequence[Partition], log: Log) -> None:
-        refused = log.commit(
-            [Position(p.number, p.position, write_reference(p.reference)) for p in partitions]
-        )
+        positions = [
+            Position(p.number, p.position, write_reference(p.reference)) for p in partitions
+        ]
+        self.watch.asking(True)
+        try:
+            refused = log.commit(positions)
+        finally:
+            self.watch.asking(False)
         for one in partitions:
             if one.number in refused:
                 reason = refused[one.number]

@@ -37,6 +37,8 @@ class Watch:
     beat: Callable[[], None] = lambda: None
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    asking: Callable[[bool], None] = lambda _: None
+    """Told before (True) and after (False) a server is asked that may keep us waiting."""
     stopping: Callable[[], bool] = lambda: False
     batch: Callable[[Sequence[Record], int], None] = lambda *_: None
     """Told a batch's records, once all of it is answered for, and how many were refused."""

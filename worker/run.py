@@ -128,6 +128,7 @@ class Service:
         return Watch(
             log=self._tell,
             beat=self._heart.beat,
+            asking=self._asking,
             stopping=self._stopping.is_set,
             batch=self._batch,
             waiting=self._waiting,
@@ -139,6 +140,13 @@ class Service:
 
     def _warn(self, problem: str) -> None:
         self._log.warning("trouble", problem=problem)
+
+    def _asking(self, begins: bool) -> None:
+        """Let the heart be still for as long as a server may keep us waiting for an answer."""
+        settings = self._settings
+        longest_s = max(settings.elasticsearch.request_timeout_s, settings.kafka.session_timeout_s)
+        self._heart.beat()
+        self._heart.limit_s = HEARTBEAT_LIMIT_S + (longest_s if begins else 0.0)
 
     def _batch(self, records: Sequence[Record], refused: int) -> None:
         self._parts.chores.observe(records)

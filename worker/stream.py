@@ -154,13 +154,20 @@ class Worker:
         Raises
             Stopped: somebody asked for it; what is pending will be repeated.
         """
-        while (wait := self._outputs.flush()) is not None:
+        while (wait := self._flush()) is not None:
             self._tell(wait)
             if self._watch.stopping():
                 raise Stopped
             self._watch.beat()
             self.source.idle(wait.seconds)
         self._watch.flowing()
+
+    def _flush(self) -> Wait | None:
+        self._watch.asking(True)
+        try:
+            return self._outputs.flush()
+        finally:
+            self._watch.asking(False)
 
     def _tell(self, wait: Wait) -> None:
         self._counts.add_wait(wait.sink, wait.seconds)
@@ -217,7 +224,7 @@ class Worker:
         """Checkpoint what is complete within the deadline, else abandon; see `Owner`."""
         reach(CrashPoint.IN_REVOKE)
         deadline_s = self._watch.clock() + self._pace.revoke_deadline_s
-        while (wait := self._outputs.flush()) is not None:
+        while (wait := self._flush()) is not None:
             self._tell(wait)
             if self._watch.clock() + wait.seconds > deadline_s:
                 self._watch.log("abandoned", partitions=partitions, reason=wait.reason)
@@ -247,5 +254,7 @@ class Worker:
                 f"partition {partition}: {held.position} is to be read, but the topic begins at "
                 f"{low} and ends before it: it is not the one that was read so far"
             )
-        self.holdings.report_lost(partition, held.position, low)
+        undone = max(held.position, held.sinks_from)
+        if low > undone:
+            self.holdings.report_lost(partition, undone, low)
         held.gap_at = held.position

@@ -43,6 +43,17 @@ _PASSING: Final = frozenset(
 )
 """Errors that Kafka's protocol calls retriable and librdkafka does not: it goes on all the same."""
 
+_MOVING: Final = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+"""Errors of a coordinator that is moving to another broker, or loading there."""
+
+_AGAIN_S: Final = 0.2
+
 _NOT_LET_IN: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})  # noqa: SLF001 - librdkafka's public names
 """A wrong password, or a certificate that the other side does not trust. librdkafka would ask again
 for ever; a client that has no partition reads nothing meanwhile, which must not look like quiet."""
@@ -243,9 +254,14 @@ class KafkaSource:
         return None if low_high is None or low_high[1] < 0 else int(low_high[1])
 
     def seek(self, partition: int, offset: int) -> None:
-        """Go on reading a partition at another offset."""
+        """Go on reading a partition at another offset.
+
+        Raises
+            KafkaFailedError: the partition is not being read.
+        """
         self._held = [m for m in self._held if m.partition() != partition]
-        self._consumer.seek(TopicPartition(self._topic, partition, offset))
+        with _told():
+            self._consumer.seek(TopicPartition(self._topic, partition, offset))
 
     def close(self) -> None:
         """Leave the group. Calls the owner's `revoke` for what is still held."""
@@ -286,7 +302,7 @@ class KafkaSource:
             self._failure = error
 
     def _committed(self, partitions: list[TopicPartition]) -> list[Committed]:
-        answers = self._consumer.committed(partitions, timeout=_BROKER_TIMEOUT_S)
+        answers = self._asked_again(partitions)
         found = []
         for one in answers:
             if one.error:
@@ -295,6 +311,17 @@ class KafkaSource:
             offset = one.offset if one.offset >= 0 else None
             found.append(Committed(one.partition, offset, one.metadata or "", low, high))
         return found
+
+    def _asked_again(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """Ask for what is committed until the coordinator, which may be moving, says it."""
+        deadline = time.monotonic() + _BROKER_TIMEOUT_S
+        while True:
+            try:
+                return self._consumer.committed(partitions, timeout=_BROKER_TIMEOUT_S)
+            except KafkaException as error:
+                if error.args[0].code() not in _MOVING or time.monotonic() > deadline:
+                    raise
+            time.sleep(_AGAIN_S)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         tell = self._owner.lose if self._is_abandoned else self._owner.revoke

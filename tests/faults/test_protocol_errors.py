@@ -28,7 +28,7 @@ pytestmark = pytest.mark.integration
 TOPIC = "raw"
 LIMIT_S = 30.0
 SETTLE_S = 1.0
-TOGETHER = 8
+TOGETHER = 4
 
 
 class Request(Enum):
@@ -176,7 +176,7 @@ GO_ON = {
     Request.OFFSET_COMMIT: (3, 5, 7, 12, 13, 14, 15, 16, 22, 25, 27, 28, 29, 30),
     Request.OFFSET_FETCH: (14, 15, 16),
     Request.FIND_COORDINATOR: (7, 13, 14, 15),
-    Request.JOIN_GROUP: (14, 15, 16, 25, 27),
+    Request.JOIN_GROUP: (14, 15, 16, 25),
     Request.HEARTBEAT: (14, 15, 16, 22, 25, 27),
     Request.SYNC_GROUP: (14, 15, 16, 22, 25, 27),
 }  # fmt: skip
@@ -188,7 +188,7 @@ STOPS = {
     Request.FETCH: (2, 10, 17, 29, 43, 76, -1),
     Request.OFFSET_FETCH: (24, 29, 30),
     Request.FIND_COORDINATOR: (24, 29, 30, 35, -1),
-    Request.JOIN_GROUP: (24, 26, 30, 82),
+    Request.JOIN_GROUP: (24, 26, 27, 30, 82),
     Request.HEARTBEAT: (82,),
     Request.SYNC_GROUP: (30, 82),
 }

@@ -164,9 +164,9 @@ def test_refused_records_keep_the_message_that_they_came_from() -> None:
 
 
 def test_records_are_tallied_in_the_hour_of_their_receipt() -> None:
-    zone = datetime.fromisoformat("2026-11-21T14:59:59.999999+02:00")
+    last = datetime(2026, 11, 21, 12, 59, 59, 999_999, UTC)
     records = [
-        event(0, 1, received=zone),
+        event(0, 1, received=last),
         event(1, 2, received=datetime(2026, 11, 21, 13, tzinfo=UTC)),
         message(2, b"{", received=datetime(2026, 11, 21, 13, 59, tzinfo=UTC)),
         canary(3, at(0), received=datetime(2026, 11, 21, 14, tzinfo=UTC)),

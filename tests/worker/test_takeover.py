@@ -241,7 +241,7 @@ def test_begin_archive_allows_an_empty_archive_and_no_other_mismatch() -> None:
 
 
 def test_records_that_retention_deleted_are_reported_counted_and_passed_over() -> None:
-    world = World(1)
+    world = World(2)
     worker, _ = new_worker(world)
     told: list[tuple[str, dict[str, object]]] = []
     worker.holdings.watch = type(worker.holdings.watch)(
