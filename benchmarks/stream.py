@@ -15,11 +15,9 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,10 +55,12 @@ class Figures:
     rows: list[tuple[str, float, str, str]] = field(default_factory=list)
 
     def add(self, name: str, value: float, unit: str, goal: str = "") -> None:
+        """Print a figure and keep it."""
         self.rows.append((name, round(value, 3), unit, goal))
         print(f"{name:54}{value:12,.2f} {unit:10}{goal}", flush=True)
 
     def write(self, file: Path) -> None:
+        """Write all figures as JSON."""
         names = ("name", "value", "unit", "goal")
         file.write_text(json.dumps([dict(zip(names, row, strict=True)) for row in self.rows]))
 
@@ -124,20 +124,10 @@ def _check(installation: Installation, last: Samples) -> None:
 
 
 def _search(installation: Installation, body: dict[str, Any]) -> dict[str, Any]:
-    url = f"{installation.servers.elasticsearch}/{installation.prefix}-findings-*/_search"
-    request = urllib.request.Request(
-        f"{url}?allow_no_indices=true",
-        json.dumps(body).encode(),
-        {"Content-Type": "application/json"},
-    )
-    if not body.get("size"):
-        refresh = url.replace("_search", "_refresh")
-        urllib.request.urlopen(
-            urllib.request.Request(refresh, b"", method="POST"), timeout=30
-        ).close()
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        found: dict[str, Any] = json.loads(answer.read())
-        return found
+    index = f"{installation.prefix}-findings-*"
+    if not body["size"]:
+        installation.client.indices.refresh(index=index)
+    return dict(installation.client.search(index=index, **body))
 
 
 class Load(threading.Thread):
@@ -212,7 +202,7 @@ def _look(installation: Installation, load: Load, seconds: float) -> dict[str, f
     query = {
         "query": {"term": {"orchestrator.cluster.name": "markers"}},
         "size": 10_000,
-        "_source": ["user.name"],
+        "source": ["user.name"],
     }
     end = time.monotonic() + seconds
     while load.is_alive() or len(seen) < len(load.sent):
@@ -289,4 +279,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

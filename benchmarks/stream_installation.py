@@ -24,6 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ingest.collectors.producer import ProducerFullError, RecordProducer
 from ingest.envelope import Envelope, Format
 from worker.configuration import load_settings
+from worker.elasticsearch_client import connect_elasticsearch
 from worker.services.elasticsearch import LocalElasticsearch
 from worker.services.kafka import LocalKafka
 from worker.services.ports import free_port
@@ -127,6 +128,7 @@ class Installation:
         self.producer = RecordProducer(
             {"bootstrap.servers": servers.kafka}, self.settings.kafka.raw_topic
         )
+        self.client = connect_elasticsearch(self.settings.elasticsearch)
         self.failed: list[str] = []
 
     def send(self, envelope: Envelope, value: bytes) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# ruff: noqa: T201, S603 - a script that an operator runs: prints, and calls openssl by path
+# ruff: noqa: S603 - a script that an operator runs: prints, and calls openssl by path
 """Names of hosts and clusters in, the folder of credentials that compose.yaml mounts out.
 
 Needs Python 3.9 and the `openssl` command, nothing else. What exists is never changed, so running

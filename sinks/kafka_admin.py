@@ -47,6 +47,7 @@ _MOVING: Final = frozenset(
 )
 """A group's coordinator is being found or made: for a second after a broker starts."""
 
+_DESERTED: Final = frozenset({ConsumerGroupState.DEAD, ConsumerGroupState.EMPTY})
 _MOVING_POLL_S: Final = 0.2
 _NO_TOPIC: Final = frozenset(
     {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION, KafkaError.UNKNOWN_TOPIC_ID}
@@ -78,6 +79,7 @@ class TopicState:
 class GroupState:
     """A consumer group as it is.
 
+    ``members`` is 0 or 1 (somebody is there) unless they were counted, see `KafkaAdmin.members`.
     ``committed`` and ``lag`` are per partition of the topic asked for; a partition without a
     commit counts from its beginning.
     """
@@ -157,10 +159,15 @@ class KafkaAdmin:
         self._result(asked[resource], f"alter topic {name}")
 
     def group(self, group: str, topic: str) -> GroupState:
-        """Return how a group stands on a topic; one that does not exist has no members."""
+        """Return how a group stands on a topic; one that does not exist has no members.
+
+        Safe to ask again and again: of the admin client only what goes to any broker is used. Its
+        questions to a group's coordinator can end the process when a connection drops meanwhile
+        (librdkafka issues 5040 and 5397; seen with 2.16.1).
+        """
         partitions = range(self._partitions(topic))
-        members = self.members(group)  # first: this question is told which right is missing
-        committed = self._committed(group, topic, partitions)
+        members = int(self._has_members(group))
+        committed = self.committed(group, topic, partitions)
         ends = self._offsets(topic, partitions, _LATEST)
         missing = [one for one in partitions if one not in committed]
         begins = self._offsets(topic, missing, _EARLIEST)
@@ -216,8 +223,18 @@ class KafkaAdmin:
             if _code(error.__cause__) not in _NO_TOPIC:
                 raise
 
+    def _has_members(self, group: str) -> bool:
+        """Return whether anybody is in a group; one that we may not see has nobody."""
+        asked = self._admin.list_consumer_groups(request_timeout=self._timeout_s)
+        found = self._result(asked, "list groups").valid
+        states = {one.group_id: one.state for one in found}
+        return states.get(group, ConsumerGroupState.DEAD) not in _DESERTED
+
     def members(self, group: str) -> int:
-        """Return how many members a group has; one that does not exist has none."""
+        """Return how many members a group has; one that does not exist has none.
+
+        For a command that asks once: see `group` for what can happen.
+        """
         deadline = time.monotonic() + self._timeout_s
         while True:
             asked = self._admin.describe_consumer_groups([group], request_timeout=self._timeout_s)
@@ -233,23 +250,36 @@ class KafkaAdmin:
             else:
                 return 0 if found.state is ConsumerGroupState.DEAD else len(found.members)
 
-    def _committed(self, group: str, topic: str, partitions: Iterable[int]) -> dict[int, int]:
-        """Ask as a consumer that never joins its group.
+    def committed(self, group: str, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """Return what a group has committed, asked as a consumer that never joins it.
 
-        The admin client's list_consumer_group_offsets ends the process with a segmentation fault
-        when the coordinator moves meanwhile (librdkafka issue 5040; seen with 2.16.1).
+        Raises
+            KafkaAdminError: the broker does not answer, or refuses.
         """
         places = [TopicPartition(topic, one) for one in partitions]
         consumer = Consumer(
             {**self._config_of_client, "group.id": group, "enable.auto.commit": False}
         )
         try:
-            found = consumer.committed(places, timeout=self._timeout_s)
+            found = self._asked_again(consumer, places)
         except KafkaException as error:
+            if _code(error) == KafkaError._TIMED_OUT:  # noqa: SLF001 - librdkafka's own code
+                self.members(group)  # a consumer that may not ask waits in vain: this is told why
             raise self._failure(f"offsets of group {group}", error) from error
         finally:
             consumer.close()
         return {one.partition: one.offset for one in found if one.offset >= 0}
+
+    def _asked_again(self, consumer: Consumer, places: list[TopicPartition]) -> Any:
+        """Ask until the coordinator, which may be moving, says it."""
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return consumer.committed(places, timeout=self._timeout_s)
+            except KafkaException as error:
+                if _code(error) not in _MOVING or time.monotonic() > deadline:
+                    raise
+            time.sleep(_MOVING_POLL_S)
 
     def _offsets(self, topic: str, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
         places = {TopicPartition(topic, one): spec for one in partitions}

@@ -82,14 +82,9 @@ def committed_offsets(
         TopicUnreadableError: the broker does not answer or refuses.
     """
     try:
-        # A consumer that may not ask waits in vain; this question is told what is missing.
-        KafkaAdmin(config).members(group)
+        return KafkaAdmin(config, _ANSWER_S).committed(group, topic, partitions)
     except KafkaAdminError as error:
         raise TopicUnreadableError(f"{topic}: {error}") from error
-    with _consumer({**config, "group.id": group}, topic) as consumer:
-        asked = [TopicPartition(topic, partition) for partition in partitions]
-        found = consumer.committed(asked, _ANSWER_S)
-    return {place.partition: place.offset for place in found if place.offset >= 0}
 
 
 def read_messages(

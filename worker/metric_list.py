@@ -203,7 +203,9 @@ NOTIFICATIONS: Final = _counter(
     "result",
 )
 GROUP_MEMBERS: Final = _gauge(
-    "workers_members", "Members of the workers' group, seen by a collector.", "0 is an alarm"
+    "workers_members",
+    "Whether a worker is in the group: 1, or 0. Seen by a collector.",
+    "0 is an alarm",
 )
 GROUP_LAG: Final = _gauge(
     "workers_lag_records", "Records not yet checkpointed by the workers.", "rises for ever"

@@ -14,7 +14,8 @@ import msgspec
 from worker.cluster_memory import ClusterMemory, Saved
 
 if TYPE_CHECKING:
-    from sinks.archive import Segment, SegmentWriter
+    from sinks.archive import Segment
+    from worker.takeover import Segments
 
 STATE_SCHEMA: Final = 1
 """Raised whenever a snapshot's layout or meaning changes: an older one is then not loaded."""
@@ -55,7 +56,7 @@ class Partition:
     archived: int
     last_segment: Segment | None = None
     memories: dict[str, ClusterMemory] = field(default_factory=dict)
-    writer: SegmentWriter | None = None
+    writer: Segments | None = None
     reference: SnapshotReference | None = None
     snapshot_time_s: float = 0.0
     records: int = 0

@@ -29,6 +29,9 @@ _MEND_WAIT_S: Final = 2.0
 """Time before a partition is read again whose segment could not be written: disks are emptied by
 people."""
 
+_IDLE_S: Final = 2.0
+"""Longest that the loop is idle without a beat."""
+
 
 class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
     """The worker was told to stop while a sink asks to wait."""
@@ -156,11 +159,21 @@ class Worker:
         """
         while (wait := self._flush()) is not None:
             self._tell(wait)
+            self._idle(wait.seconds)
+        self._watch.flowing()
+
+    def _idle(self, seconds: float) -> None:
+        """Wait in pieces: a sink may ask for longer than a heart may be still, or a stop wait."""
+        left_s = seconds
+        while True:
             if self._watch.stopping():
                 raise Stopped
             self._watch.beat()
-            self.source.idle(wait.seconds)
-        self._watch.flowing()
+            piece_s = min(left_s, _IDLE_S)
+            self.source.idle(piece_s)
+            left_s -= piece_s
+            if left_s <= 0:
+                return
 
     def _flush(self) -> Wait | None:
         self._watch.asking(True)

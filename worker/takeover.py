@@ -14,11 +14,12 @@ from worker.partition import STATE_SCHEMA, Partition, SnapshotReference, read_re
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     import polars as pl
 
     from ingest.sources.kafka import Committed
-    from sinks.archive import Segment, SegmentWriter
+    from sinks.archive import Counts, Segment
 
 CLUSTER: Final = "orchestrator.cluster.name"
 
@@ -27,13 +28,29 @@ class StoreMismatchError(Exception):
     """Archive and topic do not belong together: the worker stops before it writes anything."""
 
 
+class Segments(Protocol):
+    """A segment being written; see `sinks.archive.SegmentWriter`."""
+
+    def write(self, events: pl.DataFrame) -> None:
+        """Append events. Raises OSError."""
+
+    def count(self, cluster: str, hour: datetime, counts: Counts) -> None:
+        """Add to what became of a cluster's records."""
+
+    def close(self, next_offset: int) -> Segment:
+        """Publish it. Raises SegmentTakenError, OSError."""
+
+    def discard(self) -> None:
+        """Drop it."""
+
+
 class Stores(Protocol):
     """Archive and snapshots, as the worker asks for them."""
 
     def last_segment(self, partition: int) -> Segment | None:
         """Return the partition's last segment."""
 
-    def writer(self, partition: int, first: int, previous_sha256: str | None) -> SegmentWriter:
+    def writer(self, partition: int, first: int, previous_sha256: str | None) -> Segments:
         """Return a writer of the segment that begins at ``first``."""
 
     def recent_events(self, partition: int, before: int) -> pl.DataFrame:

@@ -1,4 +1,3 @@
-# ruff: noqa: INP001, T201 - a script of compose.yaml; prints to the container's log
 """Password files in, Elasticsearch's roles and users with the least rights out.
 
 Runs once at each start as the superuser `elastic`, whose password nothing else here is given.

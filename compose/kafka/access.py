@@ -1,4 +1,3 @@
-# ruff: noqa: INP001, T201 - a script of compose.yaml; prints to the container's log
 """Password files in, Kafka's users, their rights and the shippers' topics out.
 
 Runs once at each start, as the super user that a certificate proves, so no password travels on a

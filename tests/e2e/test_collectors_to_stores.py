@@ -56,7 +56,7 @@ def test_every_event_is_once_in_archive_and_index_with_the_findings_of_a_scan(
     issued = authority.issue("webhook")
     (tmp_path / "tokens").write_text(f"hooked {TOKEN}\n")
     monkeypatch.setenv("TRAILWARDEN_KAFKA__SIGNALS_TOPIC", signals)
-    groups: dict[str, dict[str, Any]] = {
+    groups: dict[str, Any] = {
         "collect": {"canary_interval_s": 2, "spool": str(tmp_path / "spool")},
         "tail": {"checkpoint_file": str(tmp_path / "tail.json"), "poll_s": 0.1},
         "worker": {"batch_records": 10_000},
@@ -90,7 +90,11 @@ def test_every_event_is_once_in_archive_and_index_with_the_findings_of_a_scan(
             log.write_bytes(b"".join(line + b"\n" for line in lines[half:]))
             post_all(port, authority, lines)
             wait_for(lambda: in_topic(world) >= 2 * len(lines), 120, "all is in the topic")
-            wait_for(lambda: world.lag() < 100, 120, "the workers have caught up")
+            wait_for(
+                lambda: (lag := world.lag()) is not None and lag < 100,
+                120,
+                "the workers have caught up",
+            )
             doctor = command("doctor", "--config", world.file, "--json")
             for collector in (webhook, tail):
                 collector.stop()

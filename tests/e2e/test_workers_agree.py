@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,10 @@ def test_workers_find_what_one_scan_finds(
     tmp_path: Path, logs: Path, kafka: str, elasticsearch_url: str, workers: int
 ) -> None:
     scanned = scan(tmp_path / "scan", logs, "--cluster-from-file")
-    settings = {"elasticsearch": {"events": "findings"}, "worker": {"batch_records": 2_000}}
+    settings: dict[str, Any] = {
+        "elasticsearch": {"events": "findings"},
+        "worker": {"batch_records": 2_000},
+    }
     with (
         harness(tmp_path, kafka, elasticsearch_url, partitions=8, **settings) as world,
         world.fleet() as fleet,

@@ -100,16 +100,13 @@ class Worker:
         What it has not committed since it took the partition over, it began where it folded to.
         """
         samples = self.metrics()
-        start = {str(one["partition"]): one["committed"] for one in self.lines("folding")}
-        total = 0.0
-        for name, position in samples.items():
-            if name.startswith("trailwarden_position_offset{"):
-                number = name.partition('partition="')[2].partition('"')[0]
-                committed = samples.get(name.replace("position", "committed"))
-                if committed is None:
-                    committed = start.get(number, position - 1)
-                total += max(0.0, position - committed)
-        return int(total)
+        start = {one["partition"]: one["committed"] for one in self.lines("folding")}
+        total = 0
+        for number, position in positions(samples).items():
+            committed = samples.get(f'trailwarden_committed_offset{{partition="{number}"}}')
+            began = start.get(number, position - 1)
+            total += max(0, position - int(began if committed is None else committed))
+        return total
 
     def resident_mb(self) -> float:
         """Return resident memory, MB."""
@@ -138,6 +135,13 @@ class Worker:
 
     def tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+
+
+def positions(samples: Mapping[str, float]) -> dict[int, int]:
+    """Return the next offset to read by partition, from what /metrics said."""
+    name = 'trailwarden_position_offset{partition="'
+    found = {key: value for key, value in samples.items() if key.startswith(name)}
+    return {int(key.removeprefix(name).rstrip('"}')): int(found[key]) for key in found}
 
 
 def _direct() -> urllib.request.OpenerDirector:

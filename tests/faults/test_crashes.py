@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.fleet import PATIENCE_S, Worker
+from tests.faults.fleet import PATIENCE_S, Worker, positions
 from tests.faults.harness import dose, harness
 from worker.crash_points import CrashPoint
 
@@ -58,8 +58,11 @@ def test_random_kills_lose_nothing_and_repeat_nothing(
                 worker = fleet.workers[slots[number % 2]]
                 worker.until(Worker.in_flight, "records are taken")
                 time.sleep(world.random.uniform(0, 1.5))
-                busy += worker.in_flight() > 0
+                worker.until(Worker.in_flight, "more are taken")
+                taken = positions(worker.metrics())
                 worker.kill()
+                held = world.committed()
+                busy += any(taken[number] > held.get(number, 0) for number in taken)
                 fleet.tend()
         world.drain(fleet)
         fleet.stop_all()

@@ -104,9 +104,8 @@ def test_each_hostile_message_is_refused_or_evaluated_and_its_neighbours_are_in_
         *((value, Verdict.BAD) for value in refused()),
         *((value, Verdict.EVENT) for value in evaluated()),
     ]
-    settings = {"worker": {"quarantine_share": 1.0}}
     with (
-        harness(tmp_path, kafka, elasticsearch_url, **settings) as world,
+        harness(tmp_path, kafka, elasticsearch_url, worker={"quarantine_share": 1.0}) as world,
         world.fleet() as fleet,
     ):
         with Sender(world.connection, world.settings.kafka.raw_topic) as sender:

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 
 RECOVERY_S = 120.0
 READY_S = 180.0
-USUAL: dict[str, dict[str, object]] = {"kafka": {"session_timeout_s": 45}}
+USUAL = {"session_timeout_s": 45}
 """A machine that stands still for some seconds is no rebalance of the worker's doing."""
 GROWTH_MB = 96.0
 """Room for a batch that waits, its documents and librdkafka's own queue (32 MB)."""
@@ -79,7 +79,9 @@ def test_an_elasticsearch_that_stays_away_is_waited_for(
     node, away_s = module_elasticsearch, dose(int(BLOCKED_AFTER_S) + 5, 600)
     with (
         Receiver() as receiver,
-        harness(tmp_path, kafka, node.url, **USUAL, notify={"webhook_url": receiver.url}) as world,
+        harness(
+            tmp_path, kafka, node.url, kafka=USUAL, notify={"webhook_url": receiver.url}
+        ) as world,
         world.fleet() as fleet,
         world.generator(1_000, waits=False) as generator,
     ):

@@ -25,25 +25,25 @@ from tests.faulty_proxy import Fault, FaultyProxy
 pytestmark = pytest.mark.integration
 
 TOLD_S = 90.0
-HEALTH_S = 10.0
 SILENCE_S = 8.0
-SLACK_S = 5.0
-"""For a busy machine; only where the wait itself is short."""
 
 
 def named(receiver: Receiver, name: AlarmName, *, resolved: bool) -> list[dict[str, Any]]:
     """Return the alarms told under a name, or their ends."""
-    return [one for one in receiver.told if name.value in str(one) and is_over(one) == resolved]
+    alarms = (one["alarm"] for one in receiver.told if one["kind"] == "alarm")
+    told = (one for one in alarms if one["name"] == name.value)
+    return [one for one in told if one["resolved"] is resolved]
 
 
-def is_over(told: dict[str, Any]) -> bool:
-    return "True" in str(told.get("resolved", told.get("alarm", {}).get("resolved", False)))
+def is_on(receiver: Receiver, name: AlarmName) -> bool:
+    """Whether more alarms of a name were told than their ends."""
+    return len(named(receiver, name, resolved=False)) > len(named(receiver, name, resolved=True))
 
 
 def told_within(receiver: Receiver, name: AlarmName, limit_s: float, *, resolved: bool) -> float:
     """Wait for an alarm; return after how long it came."""
     began = time.monotonic()
-    what = f"{name.value}, resolved: {resolved}; told: {receiver.told}"
+    what = f"{name.value}, resolved: {resolved}"
     wait_for(lambda: named(receiver, name, resolved=resolved), limit_s, what)
     return time.monotonic() - began
 
@@ -87,10 +87,9 @@ def test_a_source_that_stops_is_told_of_and_its_return_as_well(
             with canaries(world):
                 wait_for(lambda: any(seen in n for n in worker.metrics()), 60, "a canary is seen")
                 assert named(receiver, AlarmName.SOURCE_SILENT, resolved=False) == []
-            limit_s = SILENCE_S + SLACK_S
-            after_s = told_within(receiver, AlarmName.SOURCE_SILENT, limit_s, resolved=False)
+            after_s = told_within(receiver, AlarmName.SOURCE_SILENT, TOLD_S, resolved=False)
             with canaries(world):
-                told_within(receiver, AlarmName.SOURCE_SILENT, limit_s, resolved=True)
+                told_within(receiver, AlarmName.SOURCE_SILENT, TOLD_S, resolved=True)
             print(f"a silent source is told of after {after_s:.1f} s, silence_s {SILENCE_S:g}")
             fleet.stop_all()
 
@@ -101,7 +100,7 @@ def test_workers_that_hang_are_told_of_by_a_collector(
     log = tmp_path / "audit.log"
     log.touch()
     with Receiver() as receiver:
-        settings: dict[str, dict[str, Any]] = {
+        settings: dict[str, Any] = {
             "notify": {"webhook_url": receiver.url, "silence_s": SILENCE_S},
             "collect": {"canary_interval_s": 1, "spool": str(tmp_path / "spool")},
             "tail": {"checkpoint_file": str(tmp_path / "tail.json")},
@@ -116,11 +115,15 @@ def test_workers_that_hang_are_told_of_by_a_collector(
         ):  # fmt: skip
             worker = fleet.start("one")
             wait_for(lambda: any(world.committed().values()), 60, "the worker commits")
+            # A slow start may have been told of; then so is its end.
+            wait_for(lambda: not is_on(receiver, AlarmName.WORKER_SILENT), 60, "all is well")
             worker.send(signal.SIGSTOP)
-            after_s = told_within(receiver, AlarmName.WORKER_SILENT, TOLD_S, resolved=False)
+            began = time.monotonic()
+            wait_for(lambda: is_on(receiver, AlarmName.WORKER_SILENT), TOLD_S, "it is told of")
+            after_s = time.monotonic() - began
             assert worker.status("healthz") == 0, "a stopped process answers nobody"
             worker.send(signal.SIGCONT)
-            told_within(receiver, AlarmName.WORKER_SILENT, TOLD_S, resolved=True)
+            wait_for(lambda: not is_on(receiver, AlarmName.WORKER_SILENT), TOLD_S, "its end")
             print(f"a worker that hangs is told of after {after_s:.1f} s, silence_s {SILENCE_S:g}")
             tail.stop()
             fleet.stop_all()
@@ -153,23 +156,24 @@ def test_an_elasticsearch_that_takes_nothing_is_told_of_and_the_worker_stays_hea
             world.judge(generator)
 
 
-def test_a_loop_that_is_stuck_is_unhealthy_soon(
+def test_a_node_that_hangs_leaves_the_worker_healthy_and_not_ready(
     tmp_path: Path, kafka: str, elasticsearch_url: str
 ) -> None:
-    """The loop waits in a request that nobody answers; the port is another thread's."""
+    """Each request ends by its own limit; the port answers meanwhile, from another thread."""
     with FaultyProxy(elasticsearch_url, {Fault.LATE: 1.0}, 1) as gate:
         environment = {
             "TRAILWARDEN_ELASTICSEARCH__URL": gate.url,
-            "TRAILWARDEN_ELASTICSEARCH__REQUEST_TIMEOUT_S": "60",
+            "TRAILWARDEN_ELASTICSEARCH__REQUEST_TIMEOUT_S": "3",
         }
         with (
             harness(tmp_path, kafka, elasticsearch_url) as world,
             world.fleet(environment=environment) as fleet,
         ):
             worker = fleet.start("one")
-            with world.generator(100):
-                wait_for(lambda: gate.seen[Fault.LATE], 60, "a bulk hangs")
-            began = time.monotonic()
-            wait_for(lambda: worker.status("healthz") == 503, HEALTH_S + SLACK_S, "unhealthy")
-            print(f"unhealthy after {time.monotonic() - began:.1f} s")
-            fleet.kill("one")
+            with world.generator(100) as generator:
+                wait_for(lambda: gate.seen[Fault.LATE] > 1, 60, "bulks hang")
+            assert (worker.status("healthz"), worker.status("readyz")) == (200, 503)
+            gate.calm()
+            world.drain(fleet)
+            fleet.stop_all()
+            world.judge(generator)

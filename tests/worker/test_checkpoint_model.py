@@ -67,11 +67,16 @@ class Machine:
     def start(self, slot: int) -> None:
         self.slots[slot] = new_worker(self.world)
         if not self.world.owner:
-            self.slots[slot][1].to_assign = list(self.world.log)
+            self.living(slot)[1].to_assign = list(self.world.log)
+
+    def living(self, slot: int) -> tuple[Worker, FakeSource]:
+        found = self.slots[slot]
+        assert found is not None
+        return found
 
     def die(self, slot: int) -> None:
         """Take the process away; the group gives its partitions to whoever lives."""
-        _, source = self.slots[slot]
+        _, source = self.living(slot)
         self.slots[slot] = None
         for number in [n for n, owner in self.world.owner.items() if owner is source]:
             del self.world.owner[number]
@@ -89,7 +94,7 @@ class Machine:
         if self.slots[slot] is None:
             self.start(slot)
             self.give_free()
-        worker, _ = self.slots[slot]
+        worker, _ = self.living(slot)
         self.world.crash_in = crash_in
         try:
             getattr(worker, action)()
@@ -182,7 +187,7 @@ class Machine:
                 self.die(slot)
         self.world.owner.clear()
         self.start(0)
-        worker, _ = self.slots[0]
+        worker, _ = self.living(0)
         assert any(not self.goes_on(worker) for _ in range(ENOUGH)), "the worker never ends"
         worker.checkpoint()
         self.check(worker)

@@ -112,7 +112,7 @@ class Rig:
         defaults = {"batch_records": 10, "poll_s": 0.5, "snapshot_interval_s": FAR_S}
         self.stores = Stores(self.world, self.calls)
         holdings = Holdings(
-            self.stores,  # type: ignore[arg-type]  # a fake
+            self.stores,
             self.counts,
             Pace(**{**defaults, **pace}),
             Watch(
@@ -130,7 +130,7 @@ class Rig:
         self.outputs = Outputs(self.world, self.calls)
         self.worker = Worker(
             TOPIC,
-            FakeStages(),  # type: ignore[arg-type]  # a fake
+            FakeStages(),
             self.outputs,
             holdings,
             self.counts,
@@ -275,6 +275,15 @@ def test_a_sink_that_waits_is_waited_for_in_the_group_and_told_of() -> None:
     assert rig.calls == ["add", "flush", "flush", "flush", "observed"]
     assert rig.counts.retries == {"elasticsearch": 1, "quarantine": 1}
     assert rig.counts.wait_seconds == {"elasticsearch": 1.5, "quarantine": 0.5}
+
+
+def test_a_long_wait_is_waited_in_pieces_each_with_a_beat() -> None:
+    rig = Rig().give(*plain(0))
+    rig.outputs.waits = [Wait("elasticsearch", 30.0, "away")]
+    rig.worker.step()
+    assert (sum(rig.source.idled), max(rig.source.idled)) == (30.0, 2.0)
+    assert rig.beats == len(rig.source.idled)
+    assert rig.waited == [("elasticsearch", 30.0, "away")]
 
 
 def test_a_worker_that_is_to_stop_does_not_wait_for_a_sink() -> None:

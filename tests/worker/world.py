@@ -7,7 +7,7 @@ any moment that the real one could be killed at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -104,7 +104,7 @@ class World:
 class FakeStages:
     """Items become events of six columns; every event is also its own finding's evidence."""
 
-    def normalize(self, records: list[Record]) -> Normalized:
+    def normalize(self, records: Sequence[Record]) -> Normalized:
         order = sorted(records, key=lambda r: (r.partition, r.envelope.cluster))
         items = [(record, read(record)) for record in order]
         rows = [

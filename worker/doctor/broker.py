@@ -6,6 +6,7 @@ Separate from the other checks because all of these need Kafka, and none of them
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -107,6 +108,7 @@ def _check_workers(settings: Settings, admin: KafkaAdmin) -> Result:
     kafka = settings.kafka
     try:
         state = admin.group(kafka.group, kafka.raw_topic)
+        state = replace(state, members=admin.members(kafka.group))
     except KafkaAdminError as error:
         return failed(CheckName.WORKERS, str(error), "run trailwarden setup, or see the ACLs")
     return judge_workers(kafka.group, state)
