@@ -113,14 +113,24 @@ class Connections:
 
     async def accept(self, listener: socket.socket) -> None:
         """Accept connections of a non-blocking listening socket until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                accepted, _ = await loop.sock_accept(listener)
-            except OSError:  # no descriptor left, or the client is gone already
-                await asyncio.sleep(_ACCEPT_PAUSE_S)
-                continue
-            self._admit(accepted)
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        # Not `sock_accept`: where that is cancelled, a connection that just came stays open unseen.
+        loop.add_reader(listener, ready.set)
+        try:
+            while True:
+                await ready.wait()
+                ready.clear()
+                try:
+                    accepted, _ = listener.accept()
+                except (BlockingIOError, ConnectionAbortedError):
+                    continue
+                except OSError:  # no descriptor left
+                    await asyncio.sleep(_ACCEPT_PAUSE_S)
+                    continue
+                accepted.setblocking(False)
+                self._admit(accepted)
+        finally:
+            loop.remove_reader(listener)
 
     async def close(self, timeout_s: float) -> None:
         """Finish the requests that have begun, at most so long, and close everything."""

@@ -47,6 +47,9 @@ _TUNING: Final[Mapping[str, object]] = {
 _PROMISES: Final[Mapping[str, object]] = {"acks": "all", "enable.idempotence": True}
 
 
+_ATTEMPTS: Final = 3
+
+
 class ProducerFullError(Exception):
     """As much waits for Kafka as may: poll, then send the same record again."""
 
@@ -152,7 +155,22 @@ class RecordProducer:
         try:
             yield
         except (KafkaException, SystemError) as error:
-            self._complain(refusal_of(error))
+            if _said_by_kafka(error) is None:
+                self._ask_again(error)
+            else:
+                self._complain(refusal_of(error))
+
+    def _ask_again(self, error: BaseException) -> None:
+        """Learn what was lost on the way: a SystemError of confluent_kafka may say nothing."""
+        for _ in range(_ATTEMPTS):
+            try:
+                self._producer.poll(0.1)
+            except (KafkaException, SystemError) as again:
+                if (said := _said_by_kafka(again)) is not None:
+                    self._complain(said)
+            if self._fatal:
+                return
+        raise error
 
     def _answer(self) -> None:
         for _ in range(len(self._answers)):
@@ -177,13 +195,17 @@ def refusal_of(error: KafkaException | SystemError) -> KafkaError:
 
     confluent_kafka calls back while it raises, and Python then makes a SystemError of the two.
     """
+    said = _said_by_kafka(error)
+    if said is None:
+        raise error
+    return said
+
+
+def _said_by_kafka(error: BaseException) -> KafkaError | None:
     told: BaseException | None = error
     while isinstance(told, SystemError):
         told = told.__cause__
-    if not isinstance(told, KafkaException):
-        raise error
-    reason: KafkaError = told.args[0]
-    return reason
+    return told.args[0] if isinstance(told, KafkaException) else None
 
 
 def _text(error: KafkaError) -> str:

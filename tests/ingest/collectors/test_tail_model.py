@@ -148,7 +148,10 @@ class Following(RuleBasedStateMachine):
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
         path = data.draw(st.sampled_from(sorted(self.at.folder.iterdir())))
-        if path == self.at.log:
+        if path == self.at.log and self.half:
+            self.since_poll.add(
+                self.half_line
+            )  # whole only now, and nobody looks before it is gone
             self._finish_half()
         lines = set(self._content(path).split(b"\n"))
         path.unlink()
