@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from ingest.sources.kafka import KafkaFailedError
+from sinks.alarm import Alarm, AlarmName
 from sinks.elasticsearch.retention import apply_retention
 from sinks.elasticsearch.transport import (
     NotAllowedError,
@@ -123,6 +124,10 @@ class Service:
             while not self._stopping.is_set():
                 worker.run_once()
                 chores.tick(time.monotonic(), list(worker.holdings.partitions), reading=True)
+
+    def _tell_limit(self, error: QuarantineLimitError) -> None:
+        name, group = AlarmName.QUARANTINE_LIMIT, self._settings.kafka.group
+        self._parts.notifier.alarm(Alarm(name, "", group, datetime.now(UTC), str(error)))
 
     def _watch(self) -> Watch:
         return Watch(
