@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 CHECKPOINTS: Final = 1.5
 """Workers may be quiet for one checkpoint interval; half as long again is silence."""
 
+LOOK_S: Final = 10.0
+"""Time between looks; far less than the silence, or each look would find one."""
+
 _CLOSE_S: Final = 2.0
 
 
@@ -43,12 +46,14 @@ def watching_workers(settings: Settings) -> Iterator[list[Samples]]:
         log.warning("trouble", problem=problem)
 
     notifier = Notifier(notify.webhook_url, token, notify.alertmanager_url, notify.severity, warn)
+    silence_s = max(notify.silence_s, CHECKPOINTS * settings.checkpoint.interval_s)
     watcher = GroupWatcher(
         client_config(kafka),
         kafka.group,
         kafka.raw_topic,
         notifier,
-        silence_s=max(notify.silence_s, CHECKPOINTS * settings.checkpoint.interval_s),
+        silence_s=silence_s,
+        interval_s=min(LOOK_S, silence_s / 4),
         on_problem=warn,
     )
     try:

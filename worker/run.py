@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     from worker.health import HealthServer
 
 HEARTBEAT_LIMIT_S: Final = 10.0
+GC_THRESHOLD: Final = (100_000, 20, 100)
+"""A batch makes tens of thousands of short-lived objects and no cycles: Python's own threshold of
+700 has the collector walk them again and again."""
+
 DONE, FAILED = 0, 1
 
 _STOPS: Final = (
@@ -212,4 +216,5 @@ def run(settings: Settings, version: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
     gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)
     return service.run()

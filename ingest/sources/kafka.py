@@ -145,7 +145,7 @@ class KafkaSource:
             "auto.offset.reset": "error",
             "fetch.max.bytes": _FETCH_BYTES,
             "max.partition.fetch.bytes": _FETCH_BYTES >> 2,
-            "queued.max.messages.kbytes": MAX_BATCH_BYTES >> 11,
+            "queued.max.messages.kbytes": MAX_BATCH_BYTES >> 12,
             "fetch.queue.backoff.ms": 10,
             "error_cb": self._complain,
         }
