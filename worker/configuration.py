@@ -116,7 +116,7 @@ class Checkpoint(_Group):
 class Worker(_Group):
     """One stream worker."""
 
-    batch_records: int = _setting(8_000, "most records of one step", ge=1, le=100_000)
+    batch_records: int = _setting(6_000, "most records of one step", ge=1, le=100_000)
     poll_s: float = _setting(0.25, "longest wait for a batch to fill", gt=0)
     rules: list[Path] = _setting([], "rule files or folders; empty: the shipped rules")
     trusted_proxies: list[str] = _setting([], "networks whose X-Forwarded-For is believed, CIDR")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Pace:
     """Sizes and times; `worker.configuration` says what each means."""
 
-    batch_records: int = 8_000
+    batch_records: int = 6_000
     poll_s: float = 0.25
     interval_s: float = 60.0
     records: int = 500_000
