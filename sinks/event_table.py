@@ -7,6 +7,7 @@ only in how the file appears and in what its footer says.
 from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -38,6 +39,10 @@ _UNIQUE: Final = frozenset(
 _WITH_STATISTICS: Final = ["@timestamp", "orchestrator.cluster.name"]
 
 
+_holding: WeakSet[EventTable] = WeakSet()
+"""Tables that hold rows back: a worker has one for each partition, one bound is theirs together."""
+
+
 class EventTable:
     """Appends event frames to a stream; memory does not grow with the table.
 
@@ -45,11 +50,11 @@ class EventTable:
     in it keep their order.
     """
 
-    __slots__ = ("_held", "_held_bytes", "_held_rows", "_sort_by", "_writer", "rows")
+    __slots__ = ("__weakref__", "_held", "_held_bytes", "_sort_by", "_writer", "held_rows", "rows")
 
     def __init__(self, stream: IO[bytes], sort_by: str | None = None) -> None:
         self._held: list[pl.DataFrame] = []
-        self._held_rows = self._held_bytes = 0
+        self.held_rows = self._held_bytes = 0
         self._sort_by = sort_by
         self.rows = 0
         schema = _arrow(empty_events()).schema
@@ -66,30 +71,38 @@ class EventTable:
     def write(self, events: pl.DataFrame) -> None:
         """Append events (EVENT_SCHEMA)."""
         self._held.append(events)
-        self._held_rows += events.height
+        self.held_rows += events.height
         self._held_bytes += int(events.estimated_size())
         self.rows += events.height
-        if self._held_rows >= ROW_GROUP or self._held_bytes >= ROW_GROUP_BYTES:
-            self._flush()
+        _holding.add(self)
+        if self._held_bytes >= ROW_GROUP_BYTES:
+            self.flush()
+        # All together: a slice of a batch keeps the whole batch in memory until it is written.
+        if sum(table.held_rows for table in _holding) >= ROW_GROUP:
+            for table in list(_holding):
+                table.flush()
 
     def close(self, metadata: Mapping[str, str]) -> None:
         """Write what is held and the footer, with ``metadata`` in it; the stream stays open."""
-        self._flush()
+        self.flush()
         self._writer.add_key_value_metadata({SCHEMA_KEY: str(SCHEMA_VERSION), **metadata})
         self._writer.close()
 
     def discard(self) -> None:
         """Drop what is held and write no footer: the file is not wanted, its disk may be full."""
-        self._held, self._held_rows, self._held_bytes = [], 0, 0
+        self._held, self.held_rows, self._held_bytes = [], 0, 0
+        _holding.discard(self)
         self._writer.is_open = False  # else its finalizer writes a footer into a closed stream
 
-    def _flush(self) -> None:
-        if self._held_rows:
+    def flush(self) -> None:
+        """Write what is held as a row group. Raises OSError; it is then still held."""
+        if self.held_rows:
             events = pl.concat(self._held)
             if self._sort_by and not events[self._sort_by].is_sorted():
                 events = events.sort(self._sort_by, maintain_order=True)
             self._writer.write_table(_arrow(events))
-        self._held, self._held_rows, self._held_bytes = [], 0, 0
+        self._held, self.held_rows, self._held_bytes = [], 0, 0
+        _holding.discard(self)
 
 
 def _arrow(events: pl.DataFrame) -> Any:
