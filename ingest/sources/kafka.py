@@ -158,7 +158,6 @@ class KafkaSource:
         self._held: list[Message] = []
         self._is_paused = False
         self._is_abandoned = False
-        self._on_error = on_error
         self._partitions: set[int] = set()
         self._failure: BaseException | None = None
         self._said: tuple[Any, ...] = ()
