@@ -16,6 +16,7 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, T
 
 from ingest.collectors.counts import CollectorCounts
 from ingest.collectors.outbox import Outbox
+from ingest.collectors.producer import ProducerFailedError
 from ingest.collectors.salvaging import fit, head_of, spool
 from ingest.collectors.unwrapping import records_of
 from ingest.envelope import Envelope, Format
@@ -268,7 +269,10 @@ class Inbox:
     def _finish(self, partitions: list[_Partition]) -> None:
         """Wait a little for what is on its way, then commit what arrived."""
         if any(partition.messages for partition in partitions):
-            self._sender.flush(self._options.revoke_s)
+            try:
+                self._sender.flush(self._options.revoke_s)
+            except ProducerFailedError as error:  # the next owner repeats what did not arrive
+                self._note("not_sent", reason=str(error))
         self._commit(partitions)
 
     def _revoke(self, _: Consumer, places: list[TopicPartition]) -> None:

@@ -95,6 +95,8 @@ def test_a_full_disk_of_ours_is_waited_out(
                 (full / FILLER).unlink()
                 done = sum(world.committed().values())
                 wait_for(lambda: sum(world.committed().values()) > done, 180, "progress")  # noqa: B023
+            # Not at the stop: what is committed and unchanged since leaves none behind.
+            wait_for(lambda: snapshots(world), 180, "a snapshot while records come")
         world.drain(fleet)
         fleet.stop_all()
         assert_snapshots_whole(world)
@@ -102,10 +104,13 @@ def test_a_full_disk_of_ours_is_waited_out(
         assert not fleet.deaths
 
 
+def snapshots(world: Harness) -> list[Path]:
+    """Return the snapshots that were published."""
+    folder = world.settings.store.folder / "state"
+    return [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".tmp")]
+
+
 def assert_snapshots_whole(world: Harness) -> None:
     """Each snapshot that is there can be restored: none is torn."""
-    folder = world.settings.store.folder / "state"
-    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".tmp"]
-    assert files
-    for path in files:
+    for path in snapshots(world):
         assert Partition(0, 0, 0, 0).restore(path.read_bytes()), path

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.fleet import Worker, wait_for
+from tests.faults.fleet import PATIENCE_S, Fleet, Worker, wait_for
 from tests.faults.harness import Harness, dose, harness
 from tests.faults.receiver import Receiver
 from worker.chores import BLOCKED_AFTER_S
@@ -16,6 +16,9 @@ from worker.services.kafka import LocalKafka
 
 pytestmark = [pytest.mark.integration, pytest.mark.chaos]
 
+FENCED = "Static consumer fenced by other consumer"
+"""Of a member whose answer to joining was lost with the broker: the name it joined under is not the
+one that the broker remembers. No client can tell this from a second process of the same name."""
 RECOVERY_S = 120.0
 READY_S = 180.0
 USUAL = {"session_timeout_s": 45}
@@ -29,16 +32,26 @@ def committed(world: Harness) -> int:
     return sum(world.committed().values())
 
 
+def in_flight(fleet: Fleet, slot: str) -> int:
+    """Return what the worker in a slot has taken and not committed, after restarting who ended."""
+    fleet.tend()
+    return fleet.workers[slot].in_flight()
+
+
 def test_a_broker_that_is_killed_under_load_loses_nothing(
     tmp_path: Path, module_kafka: LocalKafka, elasticsearch_url: str
 ) -> None:
     recoveries = []
     with harness(tmp_path, module_kafka.bootstrap, elasticsearch_url) as world:
-        with world.fleet() as fleet, world.generator(1_000, waits=False) as generator:
-            workers = [fleet.start("one"), fleet.start("two")]
+        with (
+            world.fleet(forgives=FENCED) as fleet,
+            world.generator(1_000, waits=False) as generator,
+        ):
+            for slot in ("one", "two"):
+                fleet.start(slot)
             for _ in range(dose(3, 20)):
-                for worker in workers:
-                    worker.until(Worker.in_flight, "records are taken")
+                for slot in fleet.workers:
+                    wait_for(lambda: in_flight(fleet, slot), PATIENCE_S, f"{slot} takes records")  # noqa: B023
                 module_kafka.kill()
                 time.sleep(world.random.uniform(0.5, 2))
                 module_kafka.start()
@@ -49,8 +62,8 @@ def test_a_broker_that_is_killed_under_load_loses_nothing(
             generator.stop()
             world.drain(fleet)
             fleet.stop_all()
-            assert not fleet.deaths
         world.judge(generator)
+    print(f"fenced {len(fleet.deaths)} times")
     print(f"recovered within {recoveries} s of the broker being ready")
 
 

@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from ingest.collectors.inbox import Inbox, InboxOptions
-from ingest.collectors.producer import Answer, RecordProducer
+from ingest.collectors.producer import Answer, ProducerFailedError, RecordProducer
 from ingest.envelope import Envelope, Format, read_envelope
 from tests.ingest.collectors.mock_broker import count, read
 
@@ -49,6 +49,13 @@ class Withholding:
         on_delivery = self.on_the_way[place][2]
         del self.on_the_way[place]
         on_delivery(error)
+
+
+class GivingUp(Withholding):
+    """Takes records, then can do nothing any more: its rights were taken away."""
+
+    def flush(self, _: float) -> int:
+        raise ProducerFailedError("not authorized")
 
 
 @dataclass
@@ -213,3 +220,16 @@ def test_partitions_change_owners_without_a_loss(topics: Topics, tmp_path: Path)
     records = count(topics.servers, topics.raw)
     found = {message.value() for message in read(topics.servers, topics.raw, records)}
     assert found == {event(number) for number in range(1200)}
+
+
+def test_an_end_without_a_producer_leaves_the_group_and_commits_nothing(
+    topics: Topics, tmp_path: Path
+) -> None:
+    topic = topics.topic("prod")
+    topics.create(topic, topics.raw)
+    topics.write(topic, event(1), event(2))
+    sender = GivingUp()
+    inbox = inbox_of(topics, tmp_path, sender)
+    run([inbox], lambda: len(sender.on_the_way) == 2)
+    inbox.close()
+    assert max(topics.committed(topic)) <= 0
