@@ -47,6 +47,7 @@ check: $(READY)  ## lint, format, types and import rules
 
 bench: $(READY)  ## measure: CPU per event of each stage and of the whole path
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/formats.py
 
 bench-stream: $(READY)  ## measure: events a second from Kafka to committed, latency, memory
 	$(BIN)/python benchmarks/stream.py

@@ -11,6 +11,9 @@ from typing import Final
 
 import polars as pl
 
+from ingest.formats.openshift import ANONYMOUS, CALLBACK, CHALLENGED, FORM, SERVICE
+from ingest.formats.seen import Action
+
 _STREAMS: Final = ("exec", "attach", "portforward", "proxy", "log")
 _HOSTS: Final = ("pods", "nodes", "services")
 _CREATED: Final = 201
@@ -52,7 +55,7 @@ OUTCOME: Final = (
         | (_STATUS == "Failure")
     )
     .then(pl.lit("failure"))
-    .when(_CODE.is_null())
+    .when(_CODE.is_null() & _STATUS.ne_missing("Success"))
     .then(pl.lit("unknown"))
     .otherwise(pl.lit("success"))
     .alias("event.outcome")
@@ -60,3 +63,53 @@ OUTCOME: Final = (
 """``success``, ``failure`` or ``unknown``. A denial is a failure whatever the code. 101 is a
 success of the API server: it let the stream through; that the kubelet then ran the command is not
 in the record."""
+
+_URI: Final = pl.col("kubernetes.audit.requestURI")
+_USER: Final = pl.col("user.name")
+_SERVICE: Final = pl.col("trailwarden.session.service")
+_METHOD: Final = pl.col("trailwarden.session.method")
+_REASON: Final = pl.col("trailwarden.session.reason")
+
+# OpenShift: see ingest/formats/openshift.py. A name that was shown and refused is a failed login
+# whatever the request; one that was accepted by a cookie or a token authenticates a request.
+_OAUTH: Final = _SERVICE == SERVICE
+_IS_NAMED: Final = _USER.is_not_null() & (_USER != ANONYMOUS)
+_ON_FORM: Final = (
+    (_URI == FORM) | _URI.str.starts_with(FORM + "/") | _URI.str.starts_with(FORM + "?")
+)
+_BY_SHOWING: Final = _REASON.is_not_null() | _URI.str.contains(CHALLENGED, literal=True)
+_LOGIN: Final = _OAUTH & (_ON_FORM | _URI.str.starts_with(CALLBACK) | (_IS_NAMED & _BY_SHOWING))
+_AUTHENTICATED: Final = _OAUTH & _IS_NAMED
+_IS_SESSION: Final = _LOGIN | _AUTHENTICATED
+
+_LOGINS: Final = (
+    pl.when(_LOGIN)
+    .then(pl.lit(Action.LOGIN.value))
+    .when(_AUTHENTICATED)
+    .then(pl.lit(Action.AUTHENTICATE.value))
+    .otherwise(ACTION)
+    .alias("event.action"),
+    pl.when(_IS_SESSION & _REASON.is_not_null())
+    .then(pl.lit("failure"))
+    .otherwise(OUTCOME)
+    .alias("event.outcome"),
+    pl.when(_IS_SESSION & _ON_FORM)
+    .then(pl.lit("password"))
+    .when(_IS_SESSION)
+    .then(_METHOD)
+    .alias("trailwarden.session.method"),
+    pl.when(_IS_SESSION).then(_SERVICE).alias("trailwarden.session.service"),
+    pl.when(_IS_SESSION).then(_REASON).alias("trailwarden.session.reason"),
+)
+"""The same where OpenShift's OAuth server logs: ``login``, also where the browser is only sent back
+(302), ``authenticate`` where a session was accepted, and nothing of a session where a browser has
+shown no credentials yet."""
+
+
+def derived(events: pl.DataFrame) -> tuple[pl.Expr, ...]:
+    """Return the expressions of the columns to be worked out, of texts as they were received.
+
+    A batch without OpenShift's logins, nearly every one, is spared four looks at each URI.
+    """
+    service = events["trailwarden.session.service"]
+    return (ACTION, OUTCOME) if service.null_count() == len(service) else _LOGINS

@@ -37,7 +37,9 @@ Headers = list[tuple[str, bytes]]
 class Format(StrEnum):
     """What a message's value is."""
 
-    KUBERNETES_AUDIT = "kubernetes-audit"
+    RECORD = "record"
+    """Of whatever format: what it is, the worker tells by its content."""
+
     CANARY = "canary"
     SILENCE = "silence"
 
@@ -122,7 +124,7 @@ def _format(text: bytes | None) -> Format:
     try:
         return Format((text or b"").decode())
     except ValueError:
-        return Format.KUBERNETES_AUDIT
+        return Format.RECORD
 
 
 def _salvage(text: bytes | None) -> Salvage | None:

@@ -8,6 +8,7 @@ not do: a client can choose it (Audit-ID header) and could have an act dropped a
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,8 @@ _EVENT_HASH: Final = blake2b(digest_size=_SIZE, person=b"tw.event")
 _ACT_HASH: Final = blake2b(digest_size=_SIZE, person=b"tw.act")
 _WORKLOAD: Final = b"tw.workload"
 _FINDING: Final = b"tw.finding"
+_SEEN: Final = b"tw.seen"
+_SEEN_ACT: Final = b"tw.seen.act"
 _ACT_FIELDS: Final = (
     "orchestrator.cluster.name",
     "kubernetes.audit.auditID",
@@ -75,6 +78,32 @@ def audit_ids(events: pl.DataFrame) -> pl.DataFrame:
 def _prefixed_column(name: str) -> list[pl.Expr]:
     text = pl.col(name).fill_null("")
     return [text.str.len_chars().cast(pl.String), pl.lit(":"), text, pl.lit(";")]
+
+
+def seen_id(cluster: str, dataset: str, identity: Iterable[str] | bytes, number: int) -> str:
+    """Return event.id of what a machine's record says, 32 hex digits.
+
+    Parameters
+        identity: what makes the event itself; bytes are those of the record, of which the event is
+            the one with this number.
+    """
+    if isinstance(identity, bytes):
+        digest = _seen_hash(cluster, dataset, number).copy()
+        digest.update(identity)
+        return digest.hexdigest()
+    return _digest(_prefixed((cluster, dataset, *identity)), _SEEN)
+
+
+@lru_cache(1_024)
+def _seen_hash(cluster: str, dataset: str, number: int) -> blake2b:
+    """Return the hash of what the events of one kind of one cluster have in common."""
+    prefix = _prefixed((cluster, dataset, str(number))).encode(errors="surrogatepass")
+    return blake2b(prefix, digest_size=_SIZE, person=_SEEN)
+
+
+def seen_act_id(cluster: str, dataset: str, act: Iterable[str]) -> str:
+    """Return trailwarden.act.id of what several records of a machine say together."""
+    return _digest(_prefixed((cluster, dataset, *act)), _SEEN_ACT)
 
 
 def workload_act_id(

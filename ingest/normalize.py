@@ -12,18 +12,21 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from ingest.action import ACTION, OUTCOME
+from ingest.action import derived
 from ingest.assemble import event_frame, series, sparse_series, with_rows
 from ingest.columns import Columns, event_columns
 from ingest.facets.rows import facet_rows
-from ingest.formats.kubernetes_audit import DATASET, SALVAGED, decode
+from ingest.formats.decode import decode
+from ingest.formats.kubernetes_audit import SALVAGED
 from ingest.formats.parts import Parts
+from ingest.formats.seen import Dataset
 from ingest.ids import audit_ids
 from ingest.part_columns import part_columns
 from ingest.redact.facets import redact_facets
 from ingest.redact.frame import URI, redact_frame
 from ingest.redact.token import Redactor
 from ingest.schema import TEXTS, empty_events
+from ingest.seen_frame import SeenRows, seen_frame
 from ingest.timestamps import event_times
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
     from ingest.address import Network
     from ingest.formats.audit_event import AuditEvent
+    from ingest.formats.decoded import Decoded
+    from ingest.formats.origin import Origin
     from ingest.record import Records, Refused
 
 CLUSTER: Final = "orchestrator.cluster.name"
@@ -40,7 +45,8 @@ CLUSTER: Final = "orchestrator.cluster.name"
 class NormalizeSettings:
     """What normalize must be told: never read from a record.
 
-    ``cluster`` names the cluster of records whose chunk names none; ``trusted_proxies`` are the
+    ``cluster`` names the cluster of records whose chunk names none; where ``is_default`` says that
+    nobody chose it, a cloud's envelope may name another. ``trusted_proxies`` are the
     networks whose X-Forwarded-For is believed; ``redactor`` holds the key that equal secrets are
     compared by.
     """
@@ -48,6 +54,7 @@ class NormalizeSettings:
     cluster: str
     redactor: Redactor = field(default_factory=Redactor)
     trusted_proxies: Sequence[Network] = ()
+    is_default: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,9 @@ class _Batch:
     issues: dict[int, list[str]] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
     height: int = 0
+    seen: SeenRows = field(default_factory=SeenRows)
+    order: list[bool] = field(default_factory=list)
+    """Whether each event is one of ``seen``, as far as any is."""
 
 
 def normalize(chunks: Iterable[Records], settings: NormalizeSettings) -> Normalized:
@@ -86,8 +96,26 @@ def normalize(chunks: Iterable[Records], settings: NormalizeSettings) -> Normali
     for chunk in chunks:
         batch.refused += chunk.refused
         _decode_chunk(chunk, settings, batch)
+    if not batch.seen.fields:
+        events = _audit_frame(batch, settings) if batch.height else empty_events()
+        return Normalized(events, batch.refused)
+    seen = seen_frame(batch.seen, settings.redactor)
     if not batch.height:
-        return Normalized(empty_events(), batch.refused)
+        return Normalized(seen, batch.refused)
+    both = pl.concat([_audit_frame(batch, settings), seen])
+    return Normalized(both[_places(batch.order, batch.height)], batch.refused)
+
+
+def _places(order: list[bool], height: int) -> pl.Series:
+    """Return where each event stands when all that machines saw follow the ``height`` others."""
+    is_seen = pl.Series(order, dtype=pl.Boolean)
+    seen = is_seen.cum_sum() - 1 + height
+    audit = (~is_seen).cum_sum() - 1
+    return seen.zip_with(is_seen, audit)
+
+
+def _audit_frame(batch: _Batch, settings: NormalizeSettings) -> pl.DataFrame:
+    """Return the API server's events of a batch, redacted."""
     columns = {name: series(name, values) for name, values in batch.columns.items()}
     columns.update(part_columns(batch.parts, settings.trusted_proxies, settings.redactor))
     secrets = redact_facets(batch.facets, settings.redactor)
@@ -99,29 +127,46 @@ def normalize(chunks: Iterable[Records], settings: NormalizeSettings) -> Normali
     events, kinds = redact_frame(event_frame(columns, batch.height), settings.redactor)
     for position, names in secrets.items():
         kinds.setdefault(batch.facet_rows[position], set()).update(names)
-    return Normalized(_finish(events, batch, kinds), batch.refused)
+    return _finish(events, batch, kinds)
 
 
 def _derived(columns: dict[str, pl.Series]) -> dict[str, pl.Series]:
     """Work out ids, action and outcome, from texts as they were received."""
     frame = pl.DataFrame(list(columns.values()))
-    found = frame.select(ACTION, OUTCOME).hstack(audit_ids(frame))
+    found = frame.select(*derived(frame)).hstack(audit_ids(frame))
     return {name: found[name] for name in found.columns}
 
 
 def _decode_chunk(chunk: Records, settings: NormalizeSettings, batch: _Batch) -> None:
     decoded = decode(chunk, settings.redactor)
     batch.refused += decoded.refused
+    cluster = chunk.cluster or (None if settings.is_default else settings.cluster)
+    if decoded.sightings and not batch.order:
+        batch.order = [False] * batch.height
+    if decoded.sightings or batch.order:
+        batch.order += decoded.order or [False] * len(decoded.events)
+        batch.seen.extend(decoded.sightings, cluster, settings.cluster, settings.redactor)
+    if decoded.events:
+        _lay_events(decoded, chunk, cluster, settings, batch)
+
+
+def _lay_events(
+    decoded: Decoded,
+    chunk: Records,
+    cluster: str | None,
+    settings: NormalizeSettings,
+    batch: _Batch,
+) -> None:
     events, start = decoded.events, batch.height
-    if not events:
-        return
     _extend_parts(batch, events)
     columns = event_columns(events)
     columns["log.offset"] = decoded.offsets
     columns["log.file.path"] = [chunk.path] * len(events)
-    columns[CLUSTER] = [chunk.cluster or settings.cluster] * len(events)
+    columns[CLUSTER] = [cluster or settings.cluster] * len(events)
+    if decoded.origins:
+        _lay_origins(columns, decoded.origins, is_named=cluster is not None)
     for name, values in columns.items():
-        batch.columns.setdefault(name, []).extend(values)
+        batch.columns.setdefault(name, [None] * start).extend(values)
     names = [user.username for user in batch.parts.users.values]
     users = [names[code] for code in batch.parts.users.codes[start:]]
     for row, facet in facet_rows(events, users, settings.redactor, decoded.issues):
@@ -130,6 +175,21 @@ def _decode_chunk(chunk: Records, settings: NormalizeSettings, batch: _Batch) ->
     for row, issues in decoded.issues.items():
         batch.issues[start + row] = issues
     batch.height += len(events)
+    for values in batch.columns.values():
+        values.extend([None] * (batch.height - len(values)))
+
+
+def _lay_origins(columns: Columns, origins: dict[int, Origin], *, is_named: bool) -> None:
+    """Lay what envelopes say of where events come from."""
+    height = len(columns[CLUSTER])
+    for name in ("cloud.provider", "cloud.account.id", "cloud.region"):
+        columns[name] = [None] * height
+    for row, origin in origins.items():
+        columns["cloud.provider"][row] = origin.provider
+        columns["cloud.account.id"][row] = origin.account
+        columns["cloud.region"][row] = origin.region
+        if origin.cluster and not is_named:
+            columns[CLUSTER][row] = origin.cluster
 
 
 def _extend_parts(batch: _Batch, events: list[AuditEvent]) -> None:
@@ -163,7 +223,7 @@ def _finish(events: pl.DataFrame, batch: _Batch, kinds: dict[int, set[str]]) -> 
     return events.with_columns(
         path.alias("url.path"),
         pl.lit("event").alias("event.kind"),
-        pl.lit(DATASET).alias("event.dataset"),
+        pl.lit(Dataset.AUDIT.value).alias("event.dataset"),
         _laid(issues, {row: sorted(set(names)) for row, names in batch.issues.items()}),
         _laid(redacted, {row: sorted(names) for row, names in kinds.items()}),
         truncated.scatter(cut, values=True) if cut else truncated,

@@ -14,6 +14,8 @@ import polars as pl
 from ingest.address import Network, source_address
 from ingest.assemble import series
 from ingest.authorization import granted_by
+from ingest.formats.arn import canonical_arn
+from ingest.formats.openshift import ANONYMOUS, Login, login_of
 from ingest.identity import identify
 from ingest.redact.document import redact_annotations
 from ingest.redact.names import names_a_secret
@@ -51,9 +53,14 @@ ANNOTATIONS: Final = {
 }
 """Columns from annotations (Kubernetes reference, "Audit Annotations")."""
 
+_ARN: Final = ("canonicalArn", "canonicalarn", "arn")
+_ACCESS_KEY: Final = ("accessKeyId", "accesskeyid")
+"""Attributes that EKS' authenticator adds (kubernetes-sigs/aws-iam-authenticator, pkg/server), the
+first that is there. An aggregated API server gets them from headers, in lower case."""
+
 _FAILED_OPEN: Final = "failed-open."
 _TRUNCATED: Final = "audit.k8s.io/truncated"
-_EXTRA_KEYS: Final = frozenset(EXTRA.values())
+_EXTRA_KEYS: Final = frozenset({*EXTRA.values(), *_ARN[:-1], *_ACCESS_KEY})
 _ANNOTATION_KEYS: Final = frozenset({*ANNOTATIONS.values(), _TRUNCATED})
 
 
@@ -61,7 +68,8 @@ def part_columns(
     parts: Parts, trusted: Sequence[Network], redactor: Redactor
 ) -> dict[str, pl.Series]:
     """Return the columns of all part tables, as long as the batch."""
-    return {
+    logins = [login_of(found) for found in parts.annotations.values]
+    columns = {
         **_gathered(parts.users, _user_values(parts.users.values, redactor)),
         **_gathered(parts.impersonated, _impersonated_values(parts.impersonated.values)),
         **_gathered(
@@ -75,7 +83,9 @@ def part_columns(
         **_gathered(parts.addresses, _address_values(parts.addresses.values, trusted)),
         **_gathered(parts.statuses, _status_values(parts.statuses.values)),
         **_gathered(parts.annotations, _annotation_values(parts.annotations.values, redactor)),
+        **_gathered(parts.annotations, _login_values(logins)),
     }
+    return columns | _logged_in(columns, parts.annotations.codes, logins)
 
 
 def _gathered(table: PartTable[Any], values: Values) -> dict[str, pl.Series]:
@@ -101,9 +111,44 @@ def _user_values(users: list[User], redactor: Redactor) -> Values:
         ],
         _TW + "identity.node.name": [identity.node_name for identity in identities],
     }
+    extras = [user.extra or {} for user in users]
     for column, key in EXTRA.items():
-        values[column] = [_first((user.extra or {}).get(key)) for user in users]
+        values[column] = [_first(extra.get(key)) for extra in extras]
+    arns = [_first_of(extra, _ARN) for extra in extras]
+    values[_TW + "identity.arn"] = [None if arn is None else canonical_arn(arn) for arn in arns]
+    values[_TW + "identity.access_key_id"] = [_first_of(extra, _ACCESS_KEY) for extra in extras]
     return values
+
+
+def _login_values(logins: list[Login]) -> Values:
+    """Return what OpenShift's login servers say; ingest/action.py knows by the URI what it was."""
+    return {
+        _TW + "session.service": [login.service for login in logins],
+        _TW + "session.method": [login.method for login in logins],
+        _TW + "session.reason": [login.reason for login in logins],
+    }
+
+
+def _logged_in(
+    columns: dict[str, pl.Series], codes: list[int], logins: list[Login]
+) -> dict[str, pl.Series]:
+    """Return the caller's columns with those who logged in, where the caller is anonymous.
+
+    A name that was refused is only what somebody typed: its type stays ``anonymous``.
+    """
+    if not any(login.user_name for login in logins):
+        return {}
+    names, types = columns["user.name"].to_list(), columns[_TW + "identity.type"].to_list()
+    for row, code in enumerate(codes):
+        name = logins[code].user_name
+        if name is not None and names[row] == ANONYMOUS:
+            names[row] = name
+            if logins[code].reason is None:
+                types[row] = identify(name).type
+    return {
+        "user.name": series("user.name", names),
+        _TW + "identity.type": series(_TW + "identity.type", types),
+    }
 
 
 def _impersonated_values(users: list[User]) -> Values:
@@ -144,6 +189,10 @@ def _annotation_values(annotations: list[dict[str, str]], redactor: Redactor) ->
 
 def _first(values: list[str] | None) -> str | None:
     return values[0] if values else None
+
+
+def _first_of(extra: dict[str, list[str]], keys: tuple[str, ...]) -> str | None:
+    return next((found for key in keys if (found := _first(extra.get(key)))), None)
 
 
 def _rest_of_annotations(values: dict[str, str], redactor: Redactor) -> str | None:

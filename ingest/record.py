@@ -9,6 +9,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
 
 
 class Stage(StrEnum):
@@ -28,6 +33,11 @@ class Reason(StrEnum):
     TOO_LARGE = "too-large"
     TOO_DEEP = "too-deep"
     NOT_AN_EVENT = "not-an-event"
+    NOT_WANTED = "not-wanted"
+    """Sound, and about something else: another category of a cloud's log, another program's line.
+
+    Counted, but put nowhere: nothing is wrong with it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +82,14 @@ class Salvage:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """A chunk of records of one file, in the file's order, and what was refused among them.
+    """A chunk of records of one file, in the order they were whole, and what was refused.
 
     ``raws[i]`` are the bytes of one record (one event, or a list of events on one line) and
     ``offsets[i]`` its place in the decompressed stream. ``problems`` say what ended the file
     early or kept it from being opened. ``salvaged[offset]`` stands for each raw that is not the
     record's own bytes but what was left of it. ``cluster`` is whose records they are where the
-    messages that brought them said so; None leaves it to the settings.
+    messages that brought them said so; None leaves it to the settings. ``received[i]`` is when
+    ``raws[i]`` was taken, or when its file was last written (UTC); empty if nobody knows.
     """
 
     path: str
@@ -88,6 +99,7 @@ class Records:
     problems: list[InputProblem] = field(default_factory=list)
     salvaged: dict[int, Salvage] = field(default_factory=dict)
     cluster: str | None = None
+    received: Sequence[datetime] = ()
 
 
 def sha256_hex(raw: bytes | memoryview) -> str:

@@ -44,6 +44,11 @@ def event_times(staged: pl.Series, received: pl.Series, issues: Issues) -> pl.Da
     return pl.DataFrame([own, start])
 
 
+def other_times(texts: pl.Series) -> pl.Series:
+    """Return times (UTC, microseconds) that order nothing: what is none becomes null."""
+    return _parse(texts, {})
+
+
 def _parse(texts: pl.Series, issues: Issues) -> pl.Series:
     try:
         # Arrow parses a column six times as fast, and refuses it whole if one value is odd. It

@@ -17,6 +17,7 @@ from ingest.schema import (
     TEXTS,
     TIME,
 )
+from tests.acts.providers_page import providers_page
 from worker.metrics import metrics_page
 from worker.settings import shipped_rules
 from worker.settings_page import settings_page
@@ -33,6 +34,9 @@ _TYPES: Final = {
 }
 
 
+_SOURCES: Final = {"kubernetes": "API server", "linux": "machines and containers"}
+
+
 def schema_page() -> str:
     """Return docs/schema.md."""
     lines = [
@@ -42,8 +46,8 @@ def schema_page() -> str:
         "",
         f"Schema version {SCHEMA_VERSION}. One row of `events.parquet` is one event.",
         "Names are ECS field names; what ECS lacks is under `trailwarden.*`, what only an audit",
-        "event has is under `kubernetes.audit.*`. The last column lists the raw names that Sigma",
-        "rules for `product: kubernetes` may call a column by.",
+        "event has is under `kubernetes.audit.*`. The last column lists the names that Sigma rules",
+        "may call a column by as well: raw ones of audit events, and Sigma's own for Linux.",
         "",
         "| column | type | meaning | also called |",
         "| --- | --- | --- | --- |",
@@ -76,7 +80,9 @@ def rules_page() -> str:
 def _rule(rule: Rule) -> list[str]:
     techniques = ", ".join(rule.techniques)
     catalogue = ", ".join(rule.catalogue)
-    lines = [f"### {rule.title}", "", f"{rule.level.value}; {techniques}; {catalogue}.", ""]
+    source = _SOURCES[rule.logsource.product]
+    about = f"{source}; {rule.level.value}; {techniques}; {catalogue}."
+    lines = [f"### {rule.title}", "", about, ""]
     lines += [" ".join(rule.description.split()), ""]
     if rule.falsepositives:
         lines += ["Ordinary causes: " + " ".join(rule.falsepositives), ""]
@@ -88,6 +94,7 @@ def _rule(rule: Rule) -> list[str]:
 PAGES: Final = {
     "schema.md": schema_page,
     "rules.md": rules_page,
+    "providers.md": providers_page,
     "metrics.md": metrics_page,
     "settings.md": settings_page,
 }

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sinks.archive.segment import ClusterHour
     from worker.ledger import Difference, PartitionLedger
 
-_COLUMNS = ("events", "repeats", "late", "quarantined", "canaries", "extra")
+_COLUMNS = ("events", "repeats", "late", "quarantined", "canaries", "unwanted", "extra")
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,7 @@ def _settings(options: ScanOptions) -> ScanSettings:
         out=options.out,
         cluster=options.cluster or DEFAULT_CLUSTER,
         cluster_from_file=options.cluster_from_file,
+        cluster_is_default=options.cluster is None and not options.cluster_from_file,
         rules=rules or [shipped_rules()],
         trusted_proxies=proxies,
         redactor=_redactor(options.redaction_key_file),

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from ingest.record import Reason
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -19,11 +21,16 @@ REFUSED_SHOWN: Final = 200
 """Refused records kept for the report; all of them are in quarantine.ndjson."""
 
 
+def wanted_back(refused: list[Refused]) -> list[Refused]:
+    """Return the refused records that belong into quarantine: something is wrong with them."""
+    return [one for one in refused if one.reason is not Reason.NOT_WANTED]
+
+
 @dataclass(slots=True)
 class Accounts:
     """Counts of one scan, added up batch by batch.
 
-    ``records`` are events, repeats and refused records; ``late`` events came behind the
+    ``records`` are events, repeats, refused and unwanted records; ``late`` events came behind the
     watermark and are a part of ``events``; ``salvaged`` were cut off or unreadable in part.
     """
 
@@ -32,6 +39,7 @@ class Accounts:
     events: int = 0
     repeats: int = 0
     late: int = 0
+    unwanted: int = 0
     with_issues: int = 0
     clusters: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
@@ -44,21 +52,22 @@ class Accounts:
     @property
     def records(self) -> int:
         """All records read."""
-        return self.events + self.repeats + self.refused.total()
+        return self.events + self.repeats + self.refused.total() + self.unwanted
 
     def add_refused(self, refused: list[Refused]) -> None:
-        """Count refused records and keep the first of them."""
+        """Count refused records and keep the first of them; the unwanted are only counted."""
+        wanted = wanted_back(refused)
+        self.unwanted += len(refused) - len(wanted)
+        refused = wanted
         self.refused.update(record.reason.value for record in refused)
         self.refused_sample += refused[: REFUSED_SHOWN - len(self.refused_sample)]
 
-    def add_events(
-        self, cluster: str, events: pl.DataFrame, repeats: int, watermark: datetime | None
-    ) -> None:
+    def add_events(self, events: pl.DataFrame, repeats: int, watermark: datetime | None) -> None:
         """Count a batch of distinct events."""
         times = events["@timestamp"]
         self.events += events.height
         self.repeats += repeats
-        self.clusters[cluster] += events.height
+        self.clusters.update(dict(events["orchestrator.cluster.name"].value_counts().iter_rows()))
         issues = events["trailwarden.parse.issues"]
         self.with_issues += events.height - issues.null_count()
         if watermark is not None:

@@ -38,8 +38,8 @@ class WorkerCounts:
     """Counts since the worker began, and a few present values.
 
     ``records`` are messages of `raw`; ``extra`` are items beyond the first of a message that held
-    a list. records + extra = events + repeats + quarantined + canaries. ``late`` and ``salvaged``
-    are parts of events. ``findings`` counts by rule id, ``quarantined`` by reason, ``retries`` and
+    a list. records + extra = events + repeats + quarantined + canaries + unwanted. ``late`` and
+    ``salvaged`` are parts of events. ``findings`` counts by rule id, ``quarantined`` by reason, ``retries`` and
     ``wait_seconds`` by sink, ``evictions`` by memory. ``lag``, ``position`` and ``committed`` are
     present values by partition; one that is taken away is removed from all three.
     ``cluster_share`` is the part of this worker's time that one cluster takes (0 to 1, see
@@ -55,6 +55,7 @@ class WorkerCounts:
     late: int = 0
     canaries: int = 0
     salvaged: int = 0
+    unwanted: int = 0
     quarantined: Counter[str] = field(default_factory=Counter)
     findings: Counter[str] = field(default_factory=Counter)
     batches: int = 0

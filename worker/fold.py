@@ -17,6 +17,7 @@ import polars as pl
 
 from ingest.collectors.canary import read_canary
 from ingest.envelope import Format
+from ingest.record import Reason
 from sinks.archive import Counts, hour_of
 from worker.cluster_memory import Marks
 from worker.stages import CONTROL, place_of
@@ -50,6 +51,7 @@ class Tally:
     quarantined: int = 0
     canaries: int = 0
     extra: int = 0
+    unwanted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,12 @@ def fold(
     ]
     return Folded(
         events if kept.all() else events.filter(kept),
-        [(r, one) for r, one in refused if r.offset >= partitions[r.partition].sinks_from],
+        [
+            (record, one)
+            for record, one in refused
+            if one.reason is not Reason.NOT_WANTED
+            and record.offset >= partitions[record.partition].sinks_from
+        ],
         shares,
     )
 
@@ -241,11 +248,13 @@ def _day_hour(received: datetime) -> tuple[int, int]:
 
 
 def _count_refused(share: Share, refused: Sequence[tuple[Record, Refused]]) -> None:
-    for record, _ in refused:
+    for record, one in refused:
         mine = record.partition == share.partition.number
         if mine and record.offset >= share.partition.archived:
             tally = _tally(share, record.envelope.cluster, record.envelope.received)
-            tally.quarantined += 1
+            is_wanted = one.reason is not Reason.NOT_WANTED
+            tally.quarantined += is_wanted
+            tally.unwanted += not is_wanted
             tally.extra += 1
 
 

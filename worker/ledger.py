@@ -157,9 +157,8 @@ def _segment_differences(segment: Segment) -> Iterator[Difference]:
     for (cluster, hour), counts in sorted(segment.counts.items()):
         if not counts.is_balanced:
             came = counts.records + counts.extra
-            became = counts.events + counts.repeats + counts.quarantined + counts.canaries
-            detail = f"{name}: {came} records and items came, {became} became something"
-            yield Difference(number, Kind.BALANCE, came, became, detail, cluster, hour)
+            detail = f"{name}: {came} records and items came, {counts.became} became something"
+            yield Difference(number, Kind.BALANCE, came, counts.became, detail, cluster, hour)
 
 
 def _received(

@@ -57,7 +57,7 @@ def _process(name: str, kind: MetricKind, help_: str, watch: str) -> Metric:
 
 
 # What came, and what became of it: records + extra_items = events + repeats + quarantined
-# + canaries. The ledger compares the same sums from the stores; these are for dashboards.
+# + canaries + unwanted. The ledger compares the same sums from the stores; these are for dashboards.
 RECORDS: Final = _counter(
     "records", "Messages read from the raw topic.", "its rate is the load of this worker"
 )
@@ -86,6 +86,11 @@ SALVAGED: Final = _counter(
     "salvaged",
     "Events of which only the readable head was kept.",
     "rising: bodies over the size limit, or truncated at the source",
+)
+UNWANTED: Final = _counter(
+    "unwanted",
+    "Records that are sound and about something else: another category, another program's line.",
+    "far above events: let the shipper leave them out, each costs its way here",
 )
 QUARANTINED: Final = _counter(
     "quarantined",

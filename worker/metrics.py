@@ -130,6 +130,7 @@ def worker_samples(counts: WorkerCounts, now: float) -> Iterator[Sample]:
         m.LATE: counts.late,
         m.CANARIES: counts.canaries,
         m.SALVAGED: counts.salvaged,
+        m.UNWANTED: counts.unwanted,
         m.BATCHES: counts.batches,
         m.BATCH_RECORDS: counts.batch_records,
         m.CHECKPOINTS: counts.checkpoints,

@@ -22,7 +22,7 @@ from ingest.sources.files import find_files
 from ingest.sources.read import read_records
 from sinks.events_file import EventsFile
 from sinks.ndjson import NdjsonFile, quarantine_document
-from worker.accounts import Accounts
+from worker.accounts import Accounts, wanted_back
 from worker.finding_order import FindingOrder
 from worker.merge import merge
 from worker.repeats import Repeats
@@ -150,7 +150,10 @@ def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept:
     accounts = result.accounts
     repeats, order = Repeats(), FindingOrder()
     normalizing = NormalizeSettings(
-        cluster.name, cluster.settings.redactor, cluster.settings.trusted_proxies
+        cluster.name,
+        cluster.settings.redactor,
+        cluster.settings.trusted_proxies,
+        is_default=cluster.settings.cluster_is_default,
     )
     steps = merge(
         cluster.paths,
@@ -160,13 +163,13 @@ def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept:
     )
     for step in steps:
         events = repeats.drop(step.batch.events, step.watermark)
-        _account(accounts, cluster.name, step.batch, events, step.watermark)
+        _account(accounts, step.batch, events, step.watermark)
         hits = detect(events, result.rules)
         order.add(findings(events, hits, result.rules))
         outputs.events.write(events)
         if outputs.delivery:
             outputs.delivery.add(events, hits["row"])
-        outputs.quarantine.write(map(quarantine_document, step.batch.refused))
+        outputs.quarantine.write(map(quarantine_document, wanted_back(step.batch.refused)))
         if step.watermark is not None:
             _emit(order.release(step.watermark), outputs, result, kept)
     _emit(order.release(None), outputs, result, kept)
@@ -174,13 +177,12 @@ def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept:
 
 def _account(
     accounts: Accounts,
-    cluster: str,
     batch: Normalized,
     events: pl.DataFrame,
     watermark: datetime | None,
 ) -> None:
     accounts.add_refused(batch.refused)
-    accounts.add_events(cluster, events, batch.events.height - events.height, watermark)
+    accounts.add_events(events, batch.events.height - events.height, watermark)
 
 
 def _emit(found: list[Finding], outputs: Outputs, result: ScanResult, kept: int) -> None:
@@ -224,7 +226,9 @@ def _start_of(path: str, settings: NormalizeSettings) -> datetime | None:
     if not Path(path).is_file():
         return None  # standard input or a pipe can be read only once
     for chunk in read_records(path, lambda _: None):
-        head = Records(path, chunk.raws[:PEEKED], chunk.offsets[:PEEKED])
+        head = Records(
+            path, chunk.raws[:PEEKED], chunk.offsets[:PEEKED], received=chunk.received[:PEEKED]
+        )
         first = normalize([head], settings).events["@timestamp"].min()
         if isinstance(first, datetime):
             return first

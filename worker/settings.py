@@ -30,13 +30,15 @@ class ScanSettings:
     """Settings of one scan.
 
     ``cluster`` names the cluster of all inputs, unless ``cluster_from_file``: then each file is a
-    cluster named by its stem. ``rules`` are files or folders of Sigma rules. ``out`` is created.
+    cluster named by its stem. Where nobody chose one (``cluster_is_default``), a
+    cloud's envelope names it. ``rules`` are files or folders of Sigma rules. ``out`` is created.
     """
 
     paths: Sequence[str]
     out: Path
     cluster: str = DEFAULT_CLUSTER
     cluster_from_file: bool = False
+    cluster_is_default: bool = False
     rules: Sequence[Path] = ()
     trusted_proxies: Sequence[Network] = ()
     redactor: Redactor = field(default_factory=Redactor)

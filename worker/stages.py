@@ -124,6 +124,7 @@ class RealStages:
                         if r.envelope.salvage is not None
                     },
                     cluster=cluster,
+                    received=[record.envelope.received for record in chunk],
                 )
 
     def _arrivals(self, records: Sequence[Record]) -> pl.DataFrame:

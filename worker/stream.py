@@ -196,6 +196,7 @@ class Worker:
                 counts.late += tally.late
                 counts.canaries += tally.canaries
                 counts.extra += tally.extra
+                counts.unwanted += tally.unwanted
             number, position = share.partition.number, share.partition.position
             counts.position[number] = position
             if (high := self.source.high(number)) is not None:

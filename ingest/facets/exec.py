@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote_plus, unquote, unquote_plus
 
 from ingest.facets.command import decode_command
+from ingest.facets.package import package_facet
 from ingest.redact.command import redact_args
 from ingest.redact.facets import MARK
 
@@ -46,6 +47,7 @@ def exec_facet(request_uri: str, redactor: Redactor) -> Facet:
         facet["process.args"] = redacted
         facet["process.command_line"] = " ".join(redacted)
         facet["trailwarden.exec.decoded"] = decode_command(redacted)
+        facet.update(package_facet(_words(redacted)))
     return {column: value for column, value in facet.items() if value is not None}
 
 
@@ -104,6 +106,14 @@ def _redacted(args: list[str], redactor: Redactor) -> list[str]:
     words = args[0].split()
     redacted = redact_args(words, redactor)
     return args if redacted == words else [" ".join(redacted)]
+
+
+def _words(args: list[str]) -> list[str]:
+    """Take a command apart that came as one text: GKE logs it so, what a shell runs unquoted."""
+    if len(args) != 1:
+        return args
+    program, flag, script = args[0].partition(" -c ")
+    return [*program.split(), "-c", script] if flag else args[0].split()
 
 
 def _flag(query: dict[str, list[str]], *names: str) -> bool | None:

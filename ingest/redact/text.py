@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ingest.redact.token import Redactor
 
 _NAME: Final = (
@@ -235,8 +237,8 @@ def redact_suspects(texts: pl.Series, redactor: Redactor) -> dict[int, Redaction
         for number, (_, pattern) in enumerate(PATTERNS)
     )
     for (kind, pattern), matches in zip(PATTERNS, found.iter_columns(), strict=True):
-        for hit in matches.arg_true().to_list():
-            text = _replace(after[hit], pattern, redactor)
+        at = matches.arg_true().to_list()
+        for hit, text in zip(at, _replaced([after[h] for h in at], pattern, redactor), strict=True):
             if text != after[hit]:
                 after[hit] = text
                 kinds[hit].add(kind)
@@ -253,20 +255,31 @@ def redact_text(text: str, redactor: Redactor) -> str:
     return redacted
 
 
-def _replace(text: str, pattern: str, redactor: Redactor) -> str:
-    """Replace each secret that a pattern finds in one value, at its place only.
+def _replaced(texts: list[str], pattern: str, redactor: Redactor) -> list[str]:
+    """Replace each secret that a pattern finds in values, at its place only.
 
     Only there: were every occurrence replaced, ``PASSWORD=/dev/tcp`` would hide a reverse shell
     behind it in the same line. Linear: the engine itself marks the places, all in one pass.
     """
-    text = text.replace(_BEGIN, _ODD).replace(_END, _ODD)
-    marked: str = pl.Series([text]).str.replace_all(pattern, f"{_BEGIN}${{0}}{_END}")[0]
-    head, *pieces = marked.split(_BEGIN)
-    matches = [piece.partition(_END)[0] for piece in pieces]
+    if not texts:
+        return []
+    clean = [text.replace(_BEGIN, _ODD).replace(_END, _ODD) for text in texts]
+    marked = pl.Series(clean).str.replace_all(pattern, f"{_BEGIN}${{0}}{_END}").to_list()
+    parts = [text.split(_BEGIN) for text in marked]
+    matches = [piece.partition(_END)[0] for _, *pieces in parts for piece in pieces]
     secrets = pl.Series(matches, dtype=pl.String).str.extract(pattern, 1).to_list()
+    found = zip(matches, secrets, strict=True)
+    return [_rejoined(head, pieces, found, redactor) for head, *pieces in parts]
+
+
+def _rejoined(
+    head: str, pieces: list[str], found: Iterator[tuple[str, str | None]], redactor: Redactor
+) -> str:
+    """Put one value together again, of whose matches ``found`` has the next."""
     out = [head]
-    for piece, match, secret in zip(pieces, matches, secrets, strict=True):
-        if secret and not _is_harmless(secret, match):
+    for piece in pieces:
+        match, secret = next(found)
+        if secret and not _is_harmless(secret, match, out[-1][-1:]):
             before, _, after = match.rpartition(secret)
             out += [before, redactor.token(secret), after]
         else:
@@ -275,8 +288,13 @@ def _replace(text: str, pattern: str, redactor: Redactor) -> str:
     return "".join(out)
 
 
-def _is_harmless(secret: str, match: str) -> bool:
-    """Whether a value is a word of the language, a token already, or a count: ``tokens=5``."""
+def _is_harmless(secret: str, match: str, preceding: str) -> bool:
+    """Whether a value is a word of the language, a token already, or a count: ``tokens=5``.
+
+    ``PWD=/home/alice``, with nothing before the name, is where a shell stands.
+    """
     if secret.lower() in _HARMLESS or secret.startswith(_MARK):
+        return True
+    if match.startswith("PWD=/") and not (preceding.isalnum() or preceding in {"_", "-", "."}):
         return True
     return secret.isdecimal() and "pass" not in match.lower() and "pwd" not in match.lower()

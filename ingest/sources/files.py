@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = (".json", ".ndjson", ".log", ".txt")
 COMPRESSED: Final = (".gz", ".zst")
+NAMES: Final = frozenset({"wtmp", "btmp", "messages", "secure", "syslog"})
+"""Logs that have no suffix: what `/var/log` holds besides."""
 
 _SPECIAL: Final = {
     stat.S_IFIFO: "a named pipe",
@@ -59,18 +61,18 @@ def find_files(paths: Sequence[str]) -> Found:
 
 
 def is_log_name(name: str) -> bool:
-    """Whether a file in a folder is read: by suffix, also compressed or rotated.
+    """Whether a file in a folder is read: by suffix or name, also compressed or rotated.
 
     Rotated as logrotate(8) does it, `audit.log.1` or with its dateext `audit.log-20261121`; the API
     server's own rotation, `audit-2026-11-21T10-00-00.000.log`, keeps the suffix.
     """
-    name = name.lower()
+    name = name.rpartition("/")[2].lower()
     for suffix in COMPRESSED:
         name = name.removesuffix(suffix)
     stem = name.rstrip("0123456789")
     if stem != name and stem.endswith((".", "-")):
         name = stem[:-1]
-    return name.endswith(SUFFIXES)
+    return name.endswith(SUFFIXES) or name in NAMES
 
 
 class _Search:

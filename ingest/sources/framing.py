@@ -1,10 +1,13 @@
 """Chunks of bytes in, chunks of raw records out: lines where there are lines, else JSON values.
 
+Lines of text are records where a text format begins like them (ingest/formats/text_lines.py), alone
+or joined (ingest/sources/joining.py).
+
 Separate from decoding because it must not care what a record says, only where it ends, and because
 its memory must not grow with a file or a value. Nothing is lost on the way: every byte of the
 stream that is no blank or punctuation between records is in a record, salvaged, or refused.
 
-Who refuses what: here, what does not begin like an object (``not_json``), what ends with the stream
+Who refuses what: here, what begins like no record (``not_json``), what ends with the stream
 before it ends by itself, and what is too large; the last two only where no audit event can be
 salvaged. Everything else is the decoder's, which also salvages what was cut within the stream.
 """
@@ -14,8 +17,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ingest.json_scan import BLANK
+from ingest.sources.joining import Joining
 from ingest.sources.not_json import HEAD_BYTES, begins_json, refuse_run
 from ingest.sources.tape import Tape
+from ingest.sources.text_run import begins_text, lay_joined, take_texts
 from ingest.sources.tray import Tray
 from ingest.sources.values import line_length, take_value
 
@@ -50,7 +55,8 @@ def frame(path: str, chunks: Iterable[bytes | InputProblem]) -> Iterator[Records
     Returns
         chunks of at most 500 records and about 4 MiB, offsets in bytes of the stream; problems of
         the stream are in the last chunk. Never raises for what is in the stream. Memory: usually
-        2 MiB; while a record is followed that is larger than 8 MiB, 40.
+        2 MiB; while a record is followed that is larger than 8 MiB, 40; of lines that may belong
+        together 8 MiB.
     """
     tape, tray = Tape(chunks), Tray(path)
     for _ in _records(tape, tray):
@@ -60,30 +66,42 @@ def frame(path: str, chunks: Iterable[bytes | InputProblem]) -> Iterator[Records
 
 def _records(tape: Tape, tray: Tray) -> Iterator[None]:
     """Lay all records of the tape on the tray, pausing where it may be emptied."""
-    _refuse_beginning(tape, tray)
+    joining = Joining()
+    _refuse_beginning(tape, tray, joining)
     indent = tape.skip_over(_BETWEEN)
     window, first, shared = _FIRST_LINES, True, False
     while tape.ahead:
         # Values that share a line once (Firehose joins them so) may do so anywhere from there on.
         shared = shared or (indent is None and not first)
         taken = 0 if first or shared else _take_lines(tape, tray, window)
+        if not taken and indent == b"" and begins_text(tape, joining):
+            taken = take_texts(tape, tray, joining, _whole_lines(tape, window))
         window = min(window * 2, _MOST_LINES) if taken > window // 2 else _FIRST_LINES
         if not taken:
-            yield from take_value(tape, tray, indent)
+            yield from take_value(tape, tray, indent, joining.wants)
+        if joining:
+            joining.expire(tape.offset)
+            lay_joined(joining, tray)
         yield
         first = False
         indent = tape.skip_over(_BETWEEN)
+    joining.close()
+    lay_joined(joining, tray)
 
 
-def _refuse_beginning(tape: Tape, tray: Tray) -> None:
+def _refuse_beginning(tape: Tape, tray: Tray, joining: Joining) -> None:
     """Refuse what stands before the first record, from the very first byte on.
 
-    So that a file that is no JSON at all is refused with its own size and hash.
+    So that a file that holds no record at all is refused with its own size and hash.
     """
     tape.reach(HEAD_BYTES)
-    head = tape.peek(0, HEAD_BYTES).lstrip(_BETWEEN)
-    if head and not begins_json(head):
-        refuse_run(tape, tray, in_list=False)
+    whole = tape.peek(0, HEAD_BYTES)
+    head = whole.lstrip(_BETWEEN)
+    if not head or begins_json(head):
+        return
+    before = whole[: len(whole) - len(head)]
+    if before[-1:] not in {b"", b"\n"} or not joining.wants(head.partition(b"\n")[0]):
+        refuse_run(tape, tray, in_list=False, begins=joining.wants)
 
 
 def _take_lines(tape: Tape, tray: Tray, window: int) -> int:

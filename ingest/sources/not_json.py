@@ -1,8 +1,9 @@
-"""Runs of bytes that are no JSON objects: log lines among events, text files, binary files.
+"""Runs of bytes that are no records: log lines of others among events, text files, binary files.
 
 Separate because this is where framing refuses by itself. The line is drawn at how a record begins:
-what begins like an object (or a list of objects) goes to the decoder, however it goes on; what does
-not is refused here, line by line as long as it looks like a few lines of text, else as one.
+what begins like an object, a list of objects, or a line of a known text format goes to the decoder,
+however it goes on; what does not is refused here, line by line as long as it looks like a few lines
+of text, else as one.
 """
 
 from __future__ import annotations
@@ -12,12 +13,18 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from ingest.formats.text_lines import FIRST_BYTES
 from ingest.json_scan import BLANK, string_end
 from ingest.record import Reason, sha256_hex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ingest.sources.tape import Tape
     from ingest.sources.tray import Tray
+
+    Begins = Callable[[bytes], bool]
+    """Whether a line, of which the first ``HEAD_BYTES`` are given, is of a record of text."""
 
 HEAD_BYTES: Final = 1 << 10
 """Bytes by which the beginning of an object is told: a first key, or so much of one that a binary
@@ -55,20 +62,20 @@ def begins_json(head: bytes) -> bool:
     return min(key[:end]) >= _SPACE and key[end:].lstrip(BLANK)[:1] in {b"", b":"}
 
 
-def refuse_run(tape: Tape, tray: Tray, *, in_list: bool) -> None:
-    """Refuse what is ahead, which is not empty, up to where JSON begins again.
+def refuse_run(tape: Tape, tray: Tray, *, in_list: bool, begins: Begins | None = None) -> None:
+    """Refuse what is ahead, which is not empty, up to where a record begins again.
 
-    That is at the beginning of a line, in a list (``in_list``) also after a comma or a bracket.
-    Memory: a block of 1 MiB, whatever the length of the run.
+    JSON does at the beginning of a line, in a list (``in_list``) also after a comma or a bracket;
+    text does where ``begins`` says so of a line's head. Memory: a block of 1 MiB, whatever the
+    length of the run.
     """
     run = _Run(tape.offset)
     size = _FIRST_BLOCK
     least = 1  # the first byte belongs to the run, even if it is a comma
     while tape.reach(size) or tape.ahead:
         block = tape.peek(0, size)
-        stop, ends = _run_end(
-            block, is_last=tape.ended and len(block) == tape.ahead, in_list=in_list
-        )
+        is_last = tape.ended and len(block) == tape.ahead
+        stop, ends = _run_end(block, begins, is_last=is_last, in_list=in_list)
         stop = max(stop, least)
         run.add(block[:stop])
         tape.skip(stop)
@@ -79,10 +86,14 @@ def refuse_run(tape: Tape, tray: Tray, *, in_list: bool) -> None:
     run.refuse(tray, whole=run.offset == 0 and not tape.ahead)
 
 
-def _run_end(block: bytes, *, is_last: bool, in_list: bool) -> tuple[int, bool]:
+def _run_end(
+    block: bytes, begins: Begins | None, *, is_last: bool, in_list: bool
+) -> tuple[int, bool]:
     """Return how much of a block surely belongs to a run, and whether the run ends there."""
     decidable = len(block) if is_last else len(block) - HEAD_BYTES
-    if start := _next_start(block, decidable, in_list=in_list):
+    starts = [_next_start(block, decidable, in_list=in_list)]
+    starts.append(next_text(block, 0, starts[0] or decidable, begins) if begins else 0)
+    if start := min(filter(None, starts), default=0):
         return len(block[:start].rstrip(BLANK)), True
     return (len(block) if is_last else len(block[:decidable].rstrip(_BETWEEN))), is_last
 
@@ -103,6 +114,19 @@ def _first_start(block: bytes, bracket: bytes, stop: int, before: set[bytes]) ->
             if gap[-1:] in before and begins_json(block[place : place + HEAD_BYTES]):
                 return place
         place = block.find(bracket, place + 1, stop)
+    return 0
+
+
+def next_text(block: bytes, start: int, stop: int, begins: Begins) -> int:
+    """Return the first place after ``start`` where a line of text begins a record, 0 for none."""
+    stop = min(stop, len(block))
+    place = block.find(b"\n", start, stop) + 1
+    while place and place < stop:
+        if block[place] in FIRST_BYTES:
+            end = block.find(b"\n", place, place + HEAD_BYTES)
+            if begins(block[place : place + HEAD_BYTES if end < 0 else end]):
+                return place
+        place = block.find(b"\n", place, stop) + 1
     return 0
 
 
@@ -128,7 +152,7 @@ class _Run:
         text = self._text
         if text is None or b"\0" in text or text.count(b"\n") > RUN_LINES:
             what = "the whole input" if whole else f"{self._size} bytes in a row"
-            why = f"{what}: no JSON object begins in it"
+            why = f"{what}: no record begins in it"
             tray.refuse(Reason.NOT_JSON, self.offset, self._size, self._hash.hexdigest(), why)
             return
         offset = self.offset
@@ -144,7 +168,10 @@ def _refuse_line(line: bytes, offset: int, tray: Tray) -> None:
         try:
             orjson.loads(line)
         except orjson.JSONDecodeError:
-            reason, why = Reason.NOT_JSON, "does not begin like a JSON object"
+            reason, why = (
+                Reason.NOT_JSON,
+                "begins like no record: neither a JSON object nor a known line of text",
+            )
         else:
             reason, why = Reason.NOT_AN_EVENT, "JSON, but no object"
         tray.refuse(reason, offset, len(line), sha256_hex(line), why)

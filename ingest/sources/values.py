@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 from ingest.json_scan import BLANK, Nesting, depth_of, members, windows
 from ingest.record import InputProblem, Reason
 from ingest.salvage import MAX_DEPTH, MAX_RECORD_BYTES
-from ingest.sources.not_json import HEAD_BYTES, begins_json, refuse_run
+from ingest.sources.not_json import HEAD_BYTES, begins_json, next_text, refuse_run
 from ingest.sources.oversized import take_oversized
 from ingest.sources.well_formed import parsed_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ingest.sources.not_json import Begins
     from ingest.sources.tape import Tape
     from ingest.sources.tray import Tray
 
@@ -28,20 +29,23 @@ _LIST_KEYS: Final = frozenset({b"kind", b"apiVersion", b"metadata"})
 _LIST_END_BYTES: Final = 1 << 12
 
 
-def take_value(tape: Tape, tray: Tray, indent: bytes | None) -> Iterator[None]:
+def take_value(
+    tape: Tape, tray: Tray, indent: bytes | None, begins: Begins | None = None
+) -> Iterator[None]:
     """Take what is ahead, which is not empty: a value with all its items, or a run of other bytes.
 
     Parameters
         indent: the blanks before it on its line, None if it shares the line with something else.
+        begins: whether a line of text begins a record, before which all else ends.
     """
     tape.reach(HEAD_BYTES)
     head = tape.peek(0, HEAD_BYTES)
     if not begins_json(head):
-        refuse_run(tape, tray, in_list=False)
+        refuse_run(tape, tray, in_list=False, begins=begins)
     elif head[:1] == b"{":
-        yield from _take_object(tape, tray, indent)
+        yield from _take_object(tape, tray, indent, begins)
     elif depth_of(head) > MAX_DEPTH:
-        _take_malformed(tape, tray, b"\n{")
+        _take_malformed(tape, tray, b"\n{", begins)
     elif not _take_on_line(tape, tray):
         tape.skip(1)
         yield from _take_items(tape, tray, in_envelope=False)
@@ -57,11 +61,13 @@ def line_length(tape: Tape) -> int | None:
     return end
 
 
-def _take_object(tape: Tape, tray: Tray, indent: bytes | None) -> Iterator[None]:
+def _take_object(
+    tape: Tape, tray: Tray, indent: bytes | None, begins: Begins | None
+) -> Iterator[None]:
     """Take an object as a record, or the items of a list object."""
     items = _items_start(tape)
     if items is None:
-        _take_event(tape, tray, indent)
+        _take_event(tape, tray, indent, begins)
     elif not _take_on_line(tape, tray):
         tape.skip(items)
         yield from _take_items(tape, tray, in_envelope=True)
@@ -115,9 +121,9 @@ def _take_items(tape: Tape, tray: Tray, *, in_envelope: bool) -> Iterator[None]:
         elif byte != b"{":
             refuse_run(tape, tray, in_list=True)
         elif in_envelope:
-            _take_event(tape, tray, indent)
+            _take_event(tape, tray, indent, None)
         else:
-            yield from _take_object(tape, tray, indent)
+            yield from _take_object(tape, tray, indent, None)
         yield
         if open_lists:
             indent = tape.skip_over(BLANK + b",")
@@ -142,12 +148,12 @@ def _skip_envelope(tape: Tape) -> None:
         tape.skip(len(rest) - len(closing))
 
 
-def _take_event(tape: Tape, tray: Tray, indent: bytes | None) -> None:
+def _take_event(tape: Tape, tray: Tray, indent: bytes | None, begins: Begins | None) -> None:
     """Take one object as a record, whatever is in it."""
     if (end := _well_formed_end(tape)) is not None:
         _lay(tape, tray, end)
     else:
-        _take_malformed(tape, tray, b"\n" + (indent or b"") + b"{")
+        _take_malformed(tape, tray, b"\n" + (indent or b"") + b"{", begins)
 
 
 def _lay(tape: Tape, tray: Tray, size: int) -> None:
@@ -166,12 +172,14 @@ def _well_formed_end(tape: Tape) -> int | None:
             return None
 
 
-def _take_malformed(tape: Tape, tray: Tray, next_start: bytes) -> None:
+def _take_malformed(tape: Tape, tray: Tray, next_start: bytes, begins: Begins | None) -> None:
     """Take a record that ends with its brackets or where the next begins, whichever is first."""
     nesting = Nesting()
     for begin, stop in windows(0, MAX_RECORD_BYTES):
-        tape.reach(stop)
+        tape.reach(stop + HEAD_BYTES)
         seam = tape.find(next_start, max(0, begin - len(next_start)), stop)
+        if begins is not None:
+            seam = _text_seam(tape, begin, stop if seam < 0 else seam, begins) or seam
         piece = tape.peek(begin, stop if seam < 0 else seam)
         end = nesting.feed(piece)
         if end is not None or seam >= 0:
@@ -181,6 +189,14 @@ def _take_malformed(tape: Tape, tray: Tray, next_start: bytes) -> None:
             _take_cut(tape, tray)
             return
     take_oversized(tape, tray, next_start)
+
+
+def _text_seam(tape: Tape, begin: int, stop: int, begins: Begins) -> int:
+    """Return the first line break before ``stop`` that a record of text follows, 0 for none."""
+    before = max(0, begin - 1)
+    block = tape.peek(before, stop + HEAD_BYTES)
+    place = next_text(block, 0, stop - before, begins)
+    return before + place - 1 if place else 0
 
 
 def _take_cut(tape: Tape, tray: Tray) -> None:

@@ -25,8 +25,8 @@ class Counts:
     """What became of the records of one cluster that were received in one hour.
 
     ``records`` are messages of ``raw`` and ``extra`` the items beyond the first of messages that
-    held a list, so that records + extra = events + repeats + quarantined + canaries. ``late`` are
-    events too: those behind the watermark.
+    held a list, so that records + extra = events + repeats + quarantined + canaries + unwanted. ``late``
+    are events too: those behind the watermark. ``unwanted`` are sound and about something else.
     """
 
     records: int = 0
@@ -36,6 +36,7 @@ class Counts:
     quarantined: int = 0
     canaries: int = 0
     extra: int = 0
+    unwanted: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -43,8 +44,12 @@ class Counts:
     @property
     def is_balanced(self) -> bool:
         """Whether every record and item became something."""
-        became = self.events + self.repeats + self.quarantined + self.canaries
-        return self.records + self.extra == became
+        return self.records + self.extra == self.became
+
+    @property
+    def became(self) -> int:
+        """Count what records and items became."""
+        return self.events + self.repeats + self.quarantined + self.canaries + self.unwanted
 
 
 ClusterHour = tuple[str, datetime]

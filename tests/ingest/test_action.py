@@ -67,7 +67,7 @@ def test_a_url_that_is_no_resource_keeps_its_method(build: Build, row: Row) -> N
         ({"responseStatus": {"code": 400}}, "failure"),
         ({"responseStatus": {"code": 503}}, "failure"),
         ({"responseStatus": {"status": "Failure"}}, "failure"),
-        ({"responseStatus": {"status": "Success"}}, "unknown"),
+        ({"responseStatus": {"status": "Success"}}, "success"),
         ({"responseStatus": None}, "unknown"),
         ({"responseStatus": {}}, "unknown"),
         ({"stage": "RequestReceived", "responseStatus": None}, "unknown"),

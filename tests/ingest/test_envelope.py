@@ -57,7 +57,7 @@ def test_headers_are_these_names_and_bytes() -> None:
         ("tw-received", b"2026-11-21T12:00:00.123456+00:00"),
         ("tw-source", b"audit.log"),
     ]
-    salvaged = Envelope("b", "c", Format.KUBERNETES_AUDIT, NOON, salvage=SALVAGED)
+    salvaged = Envelope("b", "c", Format.RECORD, NOON, salvage=SALVAGED)
     assert [name for name, _ in headers_of(salvaged)][5:] == ["tw-salvage"]
 
 
@@ -97,7 +97,7 @@ def test_the_cluster_is_the_headers_else_the_keys(
 
 def test_a_foreign_message_has_defaults_and_kafkas_time() -> None:
     assert read_envelope([("x", b"y")], b"blue", NOON_MS) == Envelope(
-        "blue", "", Format.KUBERNETES_AUDIT, NOON.replace(microsecond=123_000)
+        "blue", "", Format.RECORD, NOON.replace(microsecond=123_000)
     )
 
 
@@ -120,9 +120,9 @@ def test_kafka_without_a_time_counts_as_the_beginning_of_time() -> None:
     [
         (b"canary", Format.CANARY),
         (b"silence", Format.SILENCE),
-        (b"CANARY", Format.KUBERNETES_AUDIT),
-        (b"\xff", Format.KUBERNETES_AUDIT),
-        (None, Format.KUBERNETES_AUDIT),
+        (b"CANARY", Format.RECORD),
+        (b"\xff", Format.RECORD),
+        (None, Format.RECORD),
     ],
 )
 def test_an_unknown_format_counts_as_audit_so_that_nothing_hides_behind_it(

@@ -303,3 +303,27 @@ def test_noncharacters_in_a_text_do_not_protect_a_secret() -> None:
     redacted = redact_text(f"\ufdd0password={SECRET}\ufdd1 token={SECRET}", KEY)
     assert SECRET not in redacted
     assert redacted.count("[redacted:") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "is_kept"),
+    [
+        ("alice : TTY=pts/0 ; PWD=/home/alice ; USER=root ; COMMAND=/bin/ls", True),
+        ("PWD=/srv", True),
+        ("DB_PWD=/hunter2hunter2", False),
+        ("x.PWD=/hunter2hunter2", False),
+        ("PWD=hunter2hunter2", False),
+        ("pwd=/hunter2hunter2", False),
+    ],
+)
+def test_where_a_shell_stands_is_no_password(text: str, is_kept: bool) -> None:
+    assert (redact_text(text, Redactor(b"key")) == text) is is_kept
+
+
+def test_many_texts_are_redacted_as_each_alone() -> None:
+    redactor = Redactor(b"key")
+    texts = [f"token=abcdef{number} and password=ghijkl{number * 7}" for number in range(300)]
+    texts[7] = "nothing here"
+    together = redact_texts(pl.Series(texts), redactor).to_list()
+    assert together == [redact_text(text, redactor) for text in texts]
+    assert len(set(together)) == 300

@@ -36,6 +36,13 @@ def messages(paths: list[str]) -> dict[str, str]:
         "AUDIT.LOG",
         "events.ndjson",
         "notes.txt",
+        "wtmp",
+        "btmp.1",
+        "btmp-20261121.gz",
+        "messages-20261121",
+        "secure",
+        "syslog.2.gz",
+        "auth.log.1",
     ],
 )
 def test_logs_are_told_by_name(name: str) -> None:
@@ -44,7 +51,20 @@ def test_logs_are_told_by_name(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["audit", "audit.log.bak", "audit.gz", "policy.yaml", "log", "a.log.", "a.1", "20261121"],
+    [
+        "audit",
+        "audit.log.bak",
+        "audit.gz",
+        "policy.yaml",
+        "log",
+        "a.log.",
+        "a.1",
+        "20261121",
+        "lastlog",
+        "my-messages",
+        "secure.bak",
+        "syslog/x",
+    ],
 )
 def test_other_names_are_no_logs(name: str) -> None:
     assert not is_log_name(f"/var/log/{name}")

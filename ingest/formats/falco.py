@@ -1,0 +1,205 @@
+"""An alert of Falco in, what it is about out; also as falcosidekick forwards it.
+
+Separate because Falco's fields are those that each rule prints, and nothing else: an event has what
+its rule's author thought of.
+
+Formats: falcosecurity/falco userspace/engine/formats.cpp (alerts), falco_outputs.cpp and
+event_drops.cpp (its own messages, source `internal`); falcosecurity/falcosidekick handlers.go and
+types/types.go (`uuid`, custom fields, sorted tags, texts over 512 bytes cut); fs.path.*:
+falco.org, "Accessing File System Paths in Falco Rules".
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from ingest.formats import clock
+from ingest.formats.falco_act import Rest, take, tell_act
+from ingest.formats.falco_columns import CLASSES, NUMBERS, SPENT, TEXTS, WORKLOADS
+from ingest.formats.leftovers import leftovers
+from ingest.formats.reader import NOTHING_LENGTH, Reader
+from ingest.formats.seen import Action, Dataset, NotThisFormatError, Seen
+
+if TYPE_CHECKING:
+    from ingest.formats.reader import Document
+    from ingest.formats.seen import Around, Fields
+
+_SYSCALLS: Final = frozenset({None, "syscall", "syscalls"})
+"""Values of `source` that are system calls; falcosidekick puts the plural for none."""
+
+_INTERNAL: Final = "Falco internal: "
+_LOSSES: Final = frozenset({"syscall event drop", "timeouts notification"})
+_NO_CONTAINER: Final = "host"
+_NOBODY: Final = frozenset({"-1", "4294967295"})
+_NOTHING: Final = ("", "<NA>")
+_ANCESTOR: Final = "proc.aname["
+_AT: Final = len(_ANCESTOR)
+
+_CERTAIN_CHARACTERS: Final = 126
+"""falcosidekick cuts at 507 bytes; so many characters are no more in UTF-8."""
+
+
+def recognizes(document: Document) -> bool:
+    """Whether a document has the members that Falco always writes."""
+    return (
+        "rule" in document
+        and "priority" in document
+        and ("output_fields" in document or "output" in document or "message" in document)
+    )
+
+
+def decode(document: Document, around: Around) -> list[Seen]:  # noqa: ARG001 - Falco writes years
+    """Return the one event of an alert.
+
+    Raises
+        NotThisFormatError: neither a rule nor any field nor a text.
+    """
+    read = Reader()
+    output = read.mapping(document, "output_fields")
+    rule = read.text(document, "rule")
+    message = read.text(document, "message") or read.text(document, "output")
+    if not rule and not output and not message:
+        raise NotThisFormatError("falco: no rule, no fields, no text")
+    fields: Fields = {
+        "event.dataset": Dataset.FALCO,
+        "event.provider": "falco",
+        "event.action": Action.ALERT,
+        "event.outcome": "unknown",
+        "@timestamp": _time(document, output, read),
+        "host.name": read.text(document, "hostname"),
+        "message": message,
+        "trailwarden.tool.rule": rule,
+        "trailwarden.tool.severity": read.text(document, "priority"),
+        "trailwarden.tool.tags": read.texts(document, "tags") or None,
+    }
+    identity = _identity(fields, output)
+    rest = _spread(output, fields, read)
+    source = read.text(document, "source")
+    if rule is not None and rule[: len(_INTERNAL)] == _INTERNAL:
+        _tell_of_itself(rule, rest, fields)
+    else:
+        tell_act(rest, fields, read, is_syscall=source in _SYSCALLS)
+    if source not in _SYSCALLS:
+        rest.setdefault("source", source)
+    fields["trailwarden.tool.fields"] = leftovers(rest)
+    return [Seen(fields, read.issues, identity)]
+
+
+def _time(document: Document, output: Document, read: Reader) -> str | None:
+    time = read.text(document, "time")
+    if time is not None:
+        return clock.from_text(time)
+    value = output.get("evt.time", output.get("evt.time.iso8601"))
+    return clock.from_nanoseconds(value) if isinstance(value, int | str) else None
+
+
+def _identity(fields: Fields, output: Document) -> tuple[str, ...] | None:
+    """Return what Falco's and falcosidekick's delivery of one alert have in common.
+
+    That is time, rule, host and the fields of Falco's own names, as far as no text of them is cut.
+    Not the same are deliveries where falcosidekick's custom fields have names of Falco's classes.
+    """
+    own = {
+        key: value[:_CERTAIN_CHARACTERS] if type(value) is str else value
+        for key, value in output.items()
+        if value is not None and _is_own(key)
+    }
+    try:
+        told = orjson.dumps(own, option=orjson.OPT_SORT_KEYS).decode()
+    except (orjson.JSONEncodeError, RecursionError):
+        return None
+    words = "" if output else fields["message"] or ""
+    times, rule, host = (fields[name] or "" for name in _IDENTIFYING)
+    return (times, rule, host, told, words)
+
+
+@lru_cache(4_096)
+def _is_own(key: str) -> bool:
+    """Whether Falco itself gives fields such names; falcosidekick may write others for brackets."""
+    return key.partition(".")[0] in CLASSES and "[" not in key
+
+
+_IDENTIFYING: Final = ("@timestamp", "trailwarden.tool.rule", "host.name")
+
+
+def _spread(output: Document, fields: Fields, read: Reader) -> Rest:
+    """Fill the columns that one field fills; return the fields that are left."""
+    rest: Rest = {}
+    ancestors: dict[int, str] = {}
+    for key, value in output.items():
+        if value is None or key in SPENT:
+            continue
+        if (column := TEXTS.get(key)) is not None:
+            is_said = type(value) is str and len(value) > NOTHING_LENGTH
+            if (text := value if is_said else read.text(output, key)) is not None:
+                fields.setdefault(column, text)
+        elif key in NUMBERS:
+            fields[NUMBERS[key]] = read.number(output, key)
+        elif key[:_AT] == _ANCESTOR and type(value) is str:
+            _ancestor(key, value, ancestors)
+        elif value not in _NOTHING:
+            rest[key] = value
+    _complete_process(fields, ancestors, rest, read)
+    _complete_place(fields, rest, read)
+    return rest
+
+
+def _ancestor(key: str, name: str, ancestors: dict[int, str]) -> None:
+    number = key[_AT:-1]
+    if name != "<NA>" and number.isascii() and number.isdigit() and len(number) <= 3:  # noqa: PLR2004
+        ancestors[int(number)] = name
+
+
+def _complete_process(fields: Fields, ancestors: dict[int, str], rest: Rest, read: Reader) -> None:
+    """Fill what the process is beside its own fields."""
+    if parent := fields.get("process.parent.name"):
+        ancestors[1] = parent
+    if ancestors:
+        names = [ancestors[number] for number in sorted(ancestors) if number > 0]
+        fields["trailwarden.process.ancestors"] = names or None
+    if "proc.tty" in rest and (terminal := take(rest, read, "proc.tty")) != "0":
+        fields["trailwarden.process.terminal"] = terminal
+    if "user.loginuid" in rest and (login := take(rest, read, "user.loginuid")) not in _NOBODY:
+        fields["user.audit.id"] = login
+
+
+def _complete_place(fields: Fields, rest: Rest, read: Reader) -> None:
+    """Fill container, pod and workload; `host` is Falco's word for no container."""
+    container = take(rest, read, "container.id")
+    if container == _NO_CONTAINER:
+        for column in ("container.name", "container.runtime"):
+            fields.pop(column, None)
+    elif container is not None:
+        fields["container.id"] = container.rpartition("://")[2]
+    if image := _image(rest, read):
+        fields["container.image.name"] = image
+    if "orchestrator.resource.name" in fields or "orchestrator.resource.id" in fields:
+        fields["orchestrator.resource.type"] = "pods"
+    if WORKLOADS.keys().isdisjoint(rest):
+        return
+    for key, kind in WORKLOADS.items():
+        if name := take(rest, read, key):
+            fields["trailwarden.workload.kind"], fields["trailwarden.workload.name"] = kind, name
+            return
+
+
+def _image(rest: Rest, read: Reader) -> str | None:
+    repository = take(rest, read, "container.image.repository")
+    tag = take(rest, read, "container.image.tag")
+    image = f"{repository}:{tag}" if repository and tag else repository
+    return image or take(rest, read, "container.image")
+
+
+def _tell_of_itself(rule: str, rest: Rest, fields: Fields) -> None:
+    """Fill what Falco says of its own health."""
+    kind = rule.removeprefix(_INTERNAL)
+    lost = Reader().number(rest, "n_drops")
+    if kind == "metrics snapshot":
+        now, before = (Reader().number(rest, f"scap.n_drops{end}") for end in ("", "_prev"))
+        lost = now - before if now is not None and before is not None and now > before else None
+    is_loss = kind in _LOSSES or bool(lost)
+    fields["event.action"] = Action.SENSOR_LOSS if is_loss else Action.OTHER
+    fields["trailwarden.sensor.lost"] = lost if is_loss else None
