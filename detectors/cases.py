@@ -1,7 +1,8 @@
 """The case file beside a rule becomes raw records that the rule must match, or must not.
 
 Raw, so that each case also exercises normalization, which the caller does: here is no event. A case
-names a recorded base record and says how it differs, so that a reader sees what matters.
+names a recorded base record and says how it differs, so that a reader sees what matters: paths and
+values where the record is JSON (``NAME.json``), old and new text where it is lines (``NAME.txt``).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECTIONS: Final = ("match", "no_match")
-KEYS: Final = ("name", "base", "set", "remove", "evasion")
+KEYS: Final = ("name", "base", "set", "remove", "replace", "evasion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Case:
     evasion: int | None
     """Number in the list of known evasions, if the case is one of them."""
     raw: bytes
-    """The record as JSON, on one line."""
+    """The record: JSON on one line, or lines of text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +91,50 @@ def _case(node: Node, expected: bool, bases: Path, problems: Problems) -> Case:
     if not isinstance(node, Mapping):
         raise RefusedError(node.place, "a case must be a mapping")
     _refuse_unknown(node, KEYS, problems)
-    record = _base(node, bases)
-    for path in _removals(node):
-        problems.attempt(None, _remove, record, path)
-    for entry in _changes(node):
-        problems.attempt(None, _set, record, entry)
-    return Case(_text(node, "name").text, expected, _evasion(node), orjson.dumps(record))
-
-
-def _base(case: Mapping, bases: Path) -> Json:
-    base = _text(case, "base")
+    base = _text(node, "base")
     if not base.text.replace("-", "").replace("_", "").isalnum():
         raise RefusedError(
             base.place, f"'base' must be a name without dots, not {shown(base.text)}"
         )
+    of_text = (bases / f"{base.text}.txt").is_file()
+    raw = (_changed_text if of_text else _changed_json)(node, base, bases, problems)
+    return Case(_text(node, "name").text, expected, _evasion(node), raw)
+
+
+def _changed_json(case: Mapping, base: Scalar, bases: Path, problems: Problems) -> bytes:
+    _refuse(case, ("replace",), "is for bases of text: this one takes 'set' and 'remove'")
+    record = _base(base, bases)
+    for path in _removals(case):
+        problems.attempt(None, _remove, record, path)
+    for entry in _changes(case, "set", "paths to values"):
+        problems.attempt(None, _set, record, entry)
+    return orjson.dumps(record)
+
+
+def _changed_text(case: Mapping, base: Scalar, bases: Path, problems: Problems) -> bytes:
+    _refuse(case, ("set", "remove"), "is for bases of JSON: this one takes 'replace'")
+    text = (bases / f"{base.text}.txt").read_bytes().decode().removesuffix("\n")
+    for entry in _changes(case, "replace", "old text to new"):
+        text = problems.attempt(text, _replaced, text, entry)
+    return text.encode()
+
+
+def _replaced(text: str, entry: Entry) -> str:
+    old, new = entry.key.text, plain(entry.value)
+    if not isinstance(new, str):
+        raise RefusedError(entry.value.place, "'replace' must be a mapping of old text to new")
+    if not old or old not in text:
+        raise RefusedError(entry.key.place, f"there is no {shown(old)} in the base")
+    return text.replace(old, new)
+
+
+def _refuse(case: Mapping, keys: tuple[str, ...], why: str) -> None:
+    for key in keys:
+        if key in case.entries:
+            raise RefusedError(case.entries[key].key.place, f"{key!r} {why}")
+
+
+def _base(base: Scalar, bases: Path) -> Json:
     try:
         record: Json = orjson.loads((bases / f"{base.text}.json").read_bytes())
     except OSError as error:
@@ -126,12 +157,12 @@ def _removals(case: Mapping) -> tuple[Scalar, ...]:
     return paths
 
 
-def _changes(case: Mapping) -> tuple[Entry, ...]:
-    node = case.get("set")
+def _changes(case: Mapping, key: str, what: str) -> tuple[Entry, ...]:
+    node = case.get(key)
     if node is None:
         return ()
     if not isinstance(node, Mapping):
-        raise RefusedError(node.place, "'set' must be a mapping of paths to values")
+        raise RefusedError(node.place, f"{key!r} must be a mapping of {what}")
     return tuple(node.entries.values())
 
 

@@ -16,6 +16,7 @@ from detectors import bitset
 from detectors.leaf_truth import truths
 from detectors.outlook import Outlook, bounds, outlook
 from detectors.plan import Plan, columns_of, plan_for
+from detectors.sigma.logsource import DATASET, datasets_of
 from detectors.sigma.tree import leaves
 from ingest.schema import POD_SPEC_PREFIX
 
@@ -58,17 +59,39 @@ def detect(events: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
     """
     if events.is_empty() or not rules:
         return pl.DataFrame(schema=HITS_SCHEMA)
-    plan = _plan(tuple(rules))
+    found: _Found = []
+    for product, indices in _by_product(tuple(rules)).items():
+        if events[DATASET].is_in(list(datasets_of(product))).any():
+            mine = _of_product(events, _plan(tuple(rules[index] for index in indices)))
+            found += [(indices[index], rows) for index, rows in mine]
+    return _hits(events, rules, found)
+
+
+@lru_cache(maxsize=4)
+def _by_product(rules: tuple[Rule, ...]) -> dict[str, list[int]]:
+    """Return the rules, by their index, of each product.
+
+    They are evaluated apart: a batch is mostly of one collector, and so of one product, and then
+    the rules of the others cost nothing (2.8 microseconds an audit event before, 2.5 so, with 36
+    rules about machines beside 95; measured 2026-11-21).
+    """
+    products: dict[str, list[int]] = {}
+    for index, rule in enumerate(rules):
+        products.setdefault(rule.logsource.product, []).append(index)
+    return products
+
+
+def _of_product(events: pl.DataFrame, plan: Plan) -> _Found:
     ahead = outlook(events, plan)
     settled, narrow, broad = _sorted_out(ahead)
     found = [(index, ahead.rows_of(ahead.certain[index])[0]) for index in settled]
     for open_rules in (narrow, broad):
         if open_rules:
             found += _decided(events, open_rules, plan, ahead)
-    return _hits(events, rules, found)
+    return found
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _plan(rules: tuple[Rule, ...]) -> Plan:
     return plan_for(rules)
 

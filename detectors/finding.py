@@ -36,6 +36,13 @@ COPIED: Final = (
     "event.action",
     "event.outcome",
     "event.dataset",
+    "event.provider",
+    "host.name",
+    "container.id",
+    "container.name",
+    "container.image.name",
+    "trailwarden.workload.kind",
+    "trailwarden.workload.name",
     "orchestrator.cluster.name",
     "orchestrator.namespace",
     "orchestrator.resource.type",
@@ -44,14 +51,46 @@ COPIED: Final = (
     "kubernetes.audit.requestURI",
     "http.response.status_code",
     "user.name",
+    "user.id",
     "user.effective.name",
+    "user.audit.name",
+    "user.target.name",
+    "group.name",
     "kubernetes.audit.user.groups",
     "trailwarden.identity.type",
     "trailwarden.credential.id",
     "source.ip",
     "source.address_chain",
+    "source.domain",
+    "destination.ip",
+    "destination.port",
+    "destination.domain",
     "user_agent.original",
     "process.command_line",
+    "process.name",
+    "process.executable",
+    "process.pid",
+    "process.working_directory",
+    "process.parent.name",
+    "process.parent.executable",
+    "process.parent.command_line",
+    "trailwarden.process.ancestors",
+    "trailwarden.process.terminal",
+    "file.path",
+    "file.target_path",
+    "file.hash.sha256",
+    "trailwarden.file.hash_before",
+    "trailwarden.file.changed",
+    "package.name",
+    "trailwarden.package.manager",
+    "trailwarden.package.action",
+    "trailwarden.session.service",
+    "trailwarden.session.method",
+    "trailwarden.session.key",
+    "trailwarden.session.terminal",
+    "trailwarden.tool.rule",
+    "trailwarden.tool.severity",
+    "trailwarden.tool.action",
     "trailwarden.authorization.role",
     "trailwarden.authorization.binding",
     "trailwarden.dry_run",
@@ -59,6 +98,16 @@ COPIED: Final = (
 )
 """Columns of the evidence that stand in the finding as well, so that it reads by itself."""
 
+_USERS: Final = ("user.name", "user.effective.name", "user.audit.name", "user.target.name")
+_ADDRESSES: Final = ("source.ip", "destination.ip")
+_CHAIN: Final = "source.address_chain"
+_HOSTS: Final = ("host.name", "source.domain", "destination.domain")
+_HASHES: Final = (
+    "file.hash.md5",
+    "file.hash.sha1",
+    "file.hash.sha256",
+    "trailwarden.file.hash_before",
+)
 _DAY: Final = "%Y-%m-%d"
 
 
@@ -155,10 +204,14 @@ def _rule_fields(rule: Rule) -> Iterator[tuple[str, object]]:
 
 
 def _related(event: Mapping[str, Any]) -> dict[str, list[str]]:
-    users = {event["user.name"], event["user.effective.name"]} - {None, ""}
-    addresses = {event["source.ip"], *(event["source.address_chain"] or [])} - {None, ""}
-    found = {"related.user": sorted(users), "related.ip": sorted(addresses)}
-    return {field: values for field, values in found.items() if values}
+    found = {
+        "related.user": {event[name] for name in _USERS},
+        "related.ip": {event[name] for name in _ADDRESSES} | {*(event[_CHAIN] or ())},
+        "related.hosts": {event[name] for name in _HOSTS},
+        "related.hash": {event[name] for name in _HASHES},
+    }
+    named = {field: sorted(values - {None, ""}) for field, values in found.items()}
+    return {field: values for field, values in named.items() if values}
 
 
 def _evidence(event: Mapping[str, Any], matched: list[str]) -> dict[str, list[str]]:

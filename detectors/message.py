@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from detectors.circumstances import WORDS, is_of_machine, logged_in_as, somebody
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -26,6 +28,13 @@ _PAST: Final = {
     "delete": "deleted",
     "deletecollection": "deleted all of",
     "evict": "evicted",
+    "file-attributes": "changed the attributes of",
+    "file-create": "created",
+    "file-delete": "deleted",
+    "file-link": "linked",
+    "file-modify": "changed",
+    "file-open": "opened",
+    "file-rename": "renamed",
     "get": "read",
     "list": "listed",
     "patch": "patched",
@@ -59,16 +68,22 @@ def render(message: Message | None, title: str, event: Mapping[str, object]) -> 
 
 def shown(event: Mapping[str, object], column: str) -> str:
     """Return a value as it may stand in a sentence; a list as its first three elements."""
+    if column in WORDS:
+        return printable(WORDS[column](event))
     value = event.get(column)
+    if column == _ACTOR and is_of_machine(event):
+        value = value or somebody(event)
     if value is None or value == "":
         return _NOBODY if column == _ACTOR else _UNKNOWN
     if isinstance(value, list):
         more = f" and {len(value) - _SHOWN} more" if len(value) > _SHOWN else ""
         return ", ".join(printable(str(element)) for element in value[:_SHOWN]) + more
     text = printable(str(value))
-    acted_as = event.get(_ACTED_AS)
-    if column == _ACTOR and acted_as:
+    acted_as = event.get(_ACTED_AS) if column == _ACTOR else None
+    if acted_as and acted_as != value:
         return f"{text} (acting as {printable(str(acted_as))})"
+    if column == _ACTOR and (session := logged_in_as(event)):
+        return f"{text} (logged in as {printable(session)})"
     return text
 
 
@@ -84,6 +99,9 @@ def printable(text: str) -> str:
 
 
 def _object(event: Mapping[str, object]) -> str:
+    if is_of_machine(event):
+        what = "file" if event.get("file.path") else "program"
+        return f"{shown(event, what)} {shown(event, 'place')}"
     names = ("orchestrator.resource.type", "orchestrator.namespace", "orchestrator.resource.name")
     found = [printable(str(event[name])) for name in names if event.get(name)]
     return "/".join(found) or printable(str(event.get("url.path") or _UNKNOWN))

@@ -69,10 +69,7 @@ class Outlook:
 def outlook(events: pl.DataFrame, plan: Plan) -> Outlook:
     """Return what is certain about the rows of ``events``, which must not be empty."""
     keyed = events.select(*plan.keys, *plan.present)
-    if keyed.width:
-        combinations = keyed.with_row_index(_ROWS).group_by(keyed.columns).agg(_ROWS)
-    else:
-        combinations = events.select(pl.int_range(pl.len(), dtype=pl.UInt32).implode().alias(_ROWS))
+    combinations = keyed.with_row_index(_ROWS).group_by(keyed.columns).agg(_ROWS)
     known = truths(combinations, plan.key_leaves, plan)
     present = {
         facet: bitset.from_series(combinations[family]) for facet, family in plan.needed.items()
@@ -105,6 +102,8 @@ def bounds(tree: Tree, of_leaf: Callable[[Leaf], Bounds], every: int) -> Bounds:
         low, high = bounds(part, of_leaf, every)
         if isinstance(tree, And):
             certain, possible = certain & low, possible & high
+            if not possible:
+                break
         else:
             certain, possible = certain | low, possible | high
     return certain, possible

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 KEYS: Final = frozenset(
     {
         "event.action",
+        "event.dataset",
         "event.outcome",
         "http.response.status_code",
         "kubernetes.audit.impersonatedUser.groups",
@@ -37,6 +38,7 @@ KEYS: Final = frozenset(
         "trailwarden.authorization.decision",
         "trailwarden.dry_run",
         "trailwarden.identity.type",
+        "trailwarden.session.service",
         "user.effective.name",
         "user.name",
         "user_agent.name",

@@ -27,6 +27,8 @@ FINDING_SCHEMA: Final[dict[str, pl.DataType]] = {
     **{name: DTYPES[name] for name in COPIED},
     "related.user": TEXTS,
     "related.ip": TEXTS,
+    "related.hosts": TEXTS,
+    "related.hash": TEXTS,
     "threat.framework": TEXT,
     "threat.technique.id": TEXTS,
     "threat.technique.name": TEXTS,

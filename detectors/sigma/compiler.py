@@ -18,9 +18,10 @@ from detectors.sigma.errors import (
     RuleError,
 )
 from detectors.sigma.extension import read_extension
+from detectors.sigma.logsource import logsource, source_leaf
 from detectors.sigma.rule import Level, LogSource, MatchedValues, Rule, Status
 from detectors.sigma.strict_yaml import MAX_BYTES, Mapping, Node, parse
-from detectors.sigma.tree import Or, Tree, expression, leaves
+from detectors.sigma.tree import And, Or, Tree, expression, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -98,6 +99,8 @@ def _rule(document: Mapping, file: Path, tree: Tree, problems: Problems) -> Rule
     attempt = problems.attempt
     tags = attempt((), header.tags, document)
     extension = read_extension(document, file, problems)
+    source = attempt(LogSource("kubernetes"), logsource, document)
+    whole = _of_source(source, tree)
     return Rule(
         file=file,
         title=attempt("", header.title, document),
@@ -114,7 +117,7 @@ def _rule(document: Mapping, file: Path, tree: Tree, problems: Problems) -> Rule
         tags=tags,
         techniques=tuple(found for tag in tags if (found := header.technique(tag))),
         tactics=tuple(found for tag in tags if (found := header.tactic(tag))),
-        logsource=attempt(LogSource("kubernetes"), header.logsource, document),
+        logsource=source,
         fields=attempt((), header.texts, document, "fields"),
         falsepositives=attempt((), header.texts, document, "falsepositives"),
         # Sigma leaves the level out of what a rule must say; the middle one claims least.
@@ -126,11 +129,17 @@ def _rule(document: Mapping, file: Path, tree: Tree, problems: Problems) -> Rule
         message=extension.message,
         next_steps=extension.next_steps,
         blind_spots=extension.blind_spots,
-        tree=tree,
-        condition=expression(tree),
-        columns=frozenset().union(*(leaf.columns for leaf, _ in leaves(tree))),
+        tree=whole,
+        condition=expression(whole),
+        columns=frozenset().union(*(leaf.columns for leaf, _ in leaves(whole))),
+        # Without the source: that an event is one of its kind explains no finding.
         matched=_matched(tree),
     )
+
+
+def _of_source(source: LogSource, tree: Tree) -> Tree:
+    parts = tree.parts if isinstance(tree, And) else (tree,)
+    return And((source_leaf(source), *parts))
 
 
 def _matched(tree: Tree) -> tuple[MatchedValues, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from detectors.sigma.errors import RefusedError, shown
 from detectors.sigma.fields import suggestion
 from detectors.sigma.header import choice, place_of, text, texts
-from detectors.sigma.rule import Category, Message
+from detectors.sigma.rule import COMPUTED, Category, Message
 from detectors.sigma.strict_yaml import Mapping
 from ingest.schema import DTYPES
 
@@ -71,8 +71,8 @@ def _message(mapping: Mapping) -> Message | None:
         literals[-1] += literal
         if column is None:
             continue
-        if column not in DTYPES or suffix or conversion:
-            hint = suggestion(column, DTYPES)
+        if (column not in DTYPES and column not in COMPUTED) or suffix or conversion:
+            hint = suggestion(column, (*DTYPES, *COMPUTED))
             raise RefusedError(place, f"message: {shown(column)} is no column{hint}")
         columns.append(column)
         literals.append("")

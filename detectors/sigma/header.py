@@ -12,7 +12,7 @@ from uuid import UUID
 
 from detectors.sigma.errors import Place, RefusedError, shown
 from detectors.sigma.fields import suggestion
-from detectors.sigma.rule import LogSource, Related, Relation
+from detectors.sigma.rule import Related, Relation
 from detectors.sigma.strict_yaml import Mapping, Node, Scalar, Sequence
 
 if TYPE_CHECKING:
@@ -128,20 +128,6 @@ def related(mapping: Mapping) -> tuple[Related, ...]:
     if not isinstance(node, Sequence):
         raise RefusedError(node.place, "'related' must be a list of {id, type}")
     return tuple(_related(item) for item in node.items)
-
-
-def logsource(mapping: Mapping) -> LogSource:
-    """Return the log source, which must be Kubernetes: only its columns exist."""
-    node = mapping.get("logsource")
-    if not isinstance(node, Mapping):
-        raise RefusedError(place_of(mapping, "logsource"), "a rule needs a mapping 'logsource'")
-    product = text(node, "product")
-    if product != "kubernetes":
-        found = f"not {shown(product)}" if product else "but there is no product"
-        raise RefusedError(
-            place_of(node, "product"), f"logsource: only product 'kubernetes' is supported, {found}"
-        )
-    return LogSource(product, text(node, "category"), text(node, "service"))
 
 
 def place_of(mapping: Mapping, key: str) -> Place:

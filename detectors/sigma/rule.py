@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -67,18 +67,22 @@ class Related:
 
 @dataclass(frozen=True, slots=True)
 class LogSource:
-    """Which log the rule is about; the product is always ``kubernetes``."""
+    """Which log the rule is about (detectors/sigma/logsource.py)."""
 
     product: str
     category: str | None = None
     service: str | None = None
 
 
+COMPUTED: Final = ("file", "place", "program", "what")
+"""What a message may name besides columns: worked out of several (detectors/circumstances.py)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A sentence about one event: ``literals[0]``, ``columns[0]``, ``literals[1]`` and so on.
 
-    There is one more literal than columns; a literal may be empty.
+    There is one more literal than columns; a literal may be empty. A column may be of `COMPUTED`.
     """
 
     text: str

@@ -57,21 +57,44 @@ _LONG_NAMES: Final = frozenset(
         "trailwarden.next_steps",
         "trailwarden.false_positives",
         "trailwarden.evidence.values",
+        "trailwarden.session.reason",
         "process.args",
         "rule.description",
         "rule.reference",
     }
 )
 _WILDCARDS: Final = frozenset(
-    {"kubernetes.audit.requestURI", "process.command_line", "trailwarden.exec.decoded", "url.path"}
+    {
+        "kubernetes.audit.requestURI",
+        "process.command_line",
+        "process.parent.command_line",
+        "trailwarden.exec.decoded",
+        "url.path",
+    }
 )
 """ECS says wildcard, or would: what is searched for a part of it."""
 
 _TEXTS: Final = frozenset({"message", "trailwarden.triage.note"})
-_WITH_TEXT: Final = frozenset({"process.command_line", "user_agent.original", "user.name"})
+_WITH_TEXT: Final = frozenset(
+    {
+        "file.path",
+        "file.target_path",
+        "process.command_line",
+        "process.executable",
+        "process.name",
+        "process.parent.command_line",
+        "process.parent.executable",
+        "process.parent.name",
+        "process.working_directory",
+        "user.audit.name",
+        "user.name",
+        "user.target.name",
+        "user_agent.original",
+    }
+)
 """Keywords that ECS gives a ``.text`` beside."""
 
-_ADDRESSES: Final = frozenset({"source.ip", "related.ip"})
+_ADDRESSES: Final = frozenset({"destination.ip", "source.ip", "related.ip"})
 
 _FINDING_KEYWORDS: Final = (
     "event.kind",
@@ -90,6 +113,8 @@ _FINDING_KEYWORDS: Final = (
     "message",
     "related.user",
     "related.ip",
+    "related.hosts",
+    "related.hash",
     "trailwarden.finding.id",
     "trailwarden.act.id",
     "trailwarden.severity",

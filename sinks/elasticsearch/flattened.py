@@ -17,6 +17,7 @@ OBJECTS: Final = frozenset(
         "kubernetes.audit.requestObject",
         "kubernetes.audit.user.extra",
         "kubernetes.audit.annotations",
+        "trailwarden.tool.fields",
     }
 )
 """Event columns that hold JSON text; each is one ``flattened`` field."""

@@ -39,6 +39,24 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """What a finding about a machine or a container says beside the rest; all empty without one."""
+
+    host: str
+    container: str
+    image: str
+    session_user: str
+    target_user: str
+    program: str
+    executable: str
+    started_by: str
+    file: str
+    packages: str
+    connected_to: str
+    tool: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One finding; a text that the document lacks is empty, a missing time or score is None."""
 
@@ -63,6 +81,7 @@ class Finding:
     values: tuple[str, ...]
     event_ids: tuple[str, ...]
     audit_ids: tuple[str, ...]
+    machine: Machine
     context: Context
 
     @property
@@ -88,7 +107,7 @@ def read_finding(document: Mapping[str, object]) -> Finding:
         namespace=_text(document, "orchestrator.namespace"),
         resource_type=_text(document, "orchestrator.resource.type"),
         resource_name=_text(document, "orchestrator.resource.name"),
-        user=_text(document, "user.name") or "(no user)",
+        user=_user(document),
         effective_user=_text(document, "user.effective.name"),
         ip=_text(document, "source.ip"),
         user_agent=_text(document, "user_agent.original"),
@@ -97,7 +116,44 @@ def read_finding(document: Mapping[str, object]) -> Finding:
         values=_texts(document, "trailwarden.evidence.values"),
         event_ids=_texts(document, "trailwarden.evidence.event_ids"),
         audit_ids=_texts(document, "trailwarden.evidence.audit_ids"),
+        machine=_machine(document),
         context=_context(document),
+    )
+
+
+def _user(document: Mapping[str, object]) -> str:
+    uid = _text(document, "user.id")
+    return _text(document, "user.name") or (f"uid {uid}" if uid else "(no user)")
+
+
+def _machine(document: Mapping[str, object]) -> Machine:
+    def joined(separator: str, *keys: str) -> str:
+        return separator.join(text for key in keys if (text := _text(document, key)))
+
+    return Machine(
+        host=_text(document, "host.name"),
+        container=joined(" ", "container.name", "container.id"),
+        image=_text(document, "container.image.name"),
+        session_user=_text(document, "user.audit.name"),
+        target_user=joined(", group ", "user.target.name", "group.name"),
+        program=_text(document, "process.command_line") or _text(document, "process.name"),
+        executable=_text(document, "process.executable"),
+        started_by=_text(document, "process.parent.command_line")
+        or _text(document, "trailwarden.process.ancestors").replace(", ", " < ")
+        or _text(document, "process.parent.name"),
+        file=joined(" -> ", "file.path", "file.target_path"),
+        packages=joined(": ", "trailwarden.package.manager", "package.name"),
+        connected_to=" port ".join(
+            text
+            for text in (
+                joined(", ", "destination.domain", "destination.ip"),
+                _text(document, "destination.port"),
+            )
+            if text
+        ),
+        tool=joined(
+            ", ", "trailwarden.tool.rule", "trailwarden.tool.severity", "trailwarden.tool.action"
+        ),
     )
 
 

@@ -106,6 +106,6 @@ class Report:
     pack_hash: str
     quarantine: Quarantine = field(default_factory=Quarantine)
     problems: Sequence[InputProblem] = ()
-    title: str = "Kubernetes audit log report"
+    title: str = "Security report"
     generated_at: datetime | None = None
     detail_limit: int = 1000

@@ -60,11 +60,11 @@ def refused(tmp_path: Path) -> Refused:
 
 @pytest.fixture
 def events() -> Events:
-    """Build an event frame; columns that a row does not name are null."""
+    """Build a frame of audit events; columns that a row does not name are null."""
 
     def build(rows: list[dict[str, Any]]) -> pl.DataFrame:
         assert all(name in DTYPES for row in rows for name in row)
-        return pl.DataFrame(rows, schema=DTYPES)
+        return pl.DataFrame([{"event.dataset": "kubernetes.audit"} | row for row in rows], DTYPES)
 
     return build
 
@@ -75,7 +75,7 @@ def matching(load: Load, events: Events) -> Matching:
 
     def match(key: str, value: str, column_values: list[Any]) -> list[bool]:
         rule = load(f"  sel:\n    {key}: {value}\n  condition: sel\n")
-        (column,) = rule.columns
+        (column,) = rule.columns - {"event.dataset"}
         frame = events([{column: one} for one in column_values])
         verdict: list[bool] = frame.select(rule.condition.alias("verdict"))["verdict"].to_list()
         return verdict

@@ -38,6 +38,7 @@ def folder(tmp_path: Path) -> Path:
     bases = tmp_path / "bases"
     bases.mkdir()
     (bases / "pod-create.json").write_bytes(orjson.dumps(BASE))
+    (bases / "line.txt").write_text("sshd[1]: Failed for ann from 192.0.2.1\nand: a: line\n")
     (bases / "broken.json").write_text("{")
     (bases / "list.json").write_text("[]")
     (tmp_path / "outside.json").write_text("{}")
@@ -107,6 +108,40 @@ def test_the_case_file_stands_beside_the_rule_and_is_named_after_it(folder: Path
 def test_a_rule_without_a_case_file_is_refused(folder: Path) -> None:
     with pytest.raises(InvalidRulesError, match=r"none\.cases\.yml:1:1: cannot be read"):
         load_cases(folder / "none.yml", folder / "bases")
+
+
+def test_a_base_of_text_is_changed_by_replacing(cases: Load) -> None:
+    first, second = cases("""\
+match:
+  - name: changed
+    base: line
+    replace: {Failed for ann: Accepted for bob, 192.0.2.1: 198.51.100.7, "a:": "x: y:"}
+no_match: [{name: as recorded, base: line}]
+""")
+
+    assert first.raw == b"sshd[1]: Accepted for bob from 198.51.100.7\nand: x: y: line"
+    assert second.raw == b"sshd[1]: Failed for ann from 192.0.2.1\nand: a: line"
+
+
+@pytest.mark.parametrize(
+    ("keys", "column", "words"),
+    [
+        ("base: line, replace: {ben: x}", 47, "there is no 'ben' in the base"),
+        ("base: line, replace: {'': x}", 47, "there is no '' in the base"),
+        ("base: line, replace: {ann: 1}", 52, "'replace' must be a mapping of old text to new"),
+        ("base: line, replace: [ann]", 46, "'replace' must be a mapping of old text to new"),
+        ("base: line, set: {verb: x}", 37, "'set' is for bases of JSON"),
+        ("base: line, remove: [verb]", 37, "'remove' is for bases of JSON"),
+        ("base: pod-create, replace: {a: b}", 43, "'replace' is for bases of text"),
+    ],
+)
+def test_a_base_is_changed_in_its_own_way_alone(
+    bad: Refused, keys: str, column: int, words: str
+) -> None:
+    found = bad(f"match: [{{name: changed, {keys}}}]\nno_match: [{{name: b, base: line}}]\n")
+
+    assert [(line, at) for line, at, _ in found] == [(1, column)]
+    assert words in found[0][2]
 
 
 @pytest.mark.parametrize(

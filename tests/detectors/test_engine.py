@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Events = Callable[[list[dict[str, Any]]], pl.DataFrame]
 
 POD = POD_SPEC_PREFIX
+AUDIT = "kubernetes.audit"
 DETECTIONS = (
     # Settled by key columns alone.
     "a: {event.action: [create, PATCH]}|a",
@@ -51,17 +52,25 @@ DETECTIONS = (
     f"a: {{{POD}privileged: false}}; b: {{trailwarden.rbac.wildcard: true}}|all of them",
     "a: {orchestrator.resource.name|re: '^x'}|a",
 )
+LINUX = (
+    "{product: linux}|a: {orchestrator.resource.name|re: '^x'}|not a",
+    "{product: linux, category: process_creation}|a: {process.args|contains: x}|a",
+    "{product: linux, category: process_creation}|a: {user.name: sys}|not a",
+    "{product: linux, service: sshd}|a: {user.name: sys}|a",
+)
 
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rule, ...]:
     folder = tmp_path_factory.mktemp("rules")
-    for index, detection in enumerate(DETECTIONS):
+    said = [*(f"{{product: kubernetes}}|{detection}" for detection in DETECTIONS), *LINUX]
+    for index, text in enumerate(said):
+        source, detection = text.split("|", 1)
         selections, condition = detection.rsplit("|", 1)
         lines = "".join(f"  {selection.strip()}\n" for selection in selections.split(";"))
         (folder / f"{index:02}.yml").write_text(
             f"title: Rule {index}\nid: 0a0a0a0a-0000-4000-8000-0000000000{index:02}\n"
-            f"logsource: {{product: kubernetes}}\ndetection:\n{lines}  condition: {condition}\n"
+            f"logsource: {source}\ndetection:\n{lines}  condition: {condition}\n"
         )
     return load_rules([folder])
 
@@ -87,7 +96,11 @@ images = st.lists(st.sampled_from(["x", "y", "xy", "Xz", None]), max_size=2)
 names = st.sampled_from(["sys", "SYS", "system:node", "ann", ""])
 rows = st.fixed_dictionaries(
     {
-        "event.action": st.sampled_from(["create", "patch", "get", "Create"]),
+        # A client chooses the verb of a request that is for no resource.
+        "event.action": st.sampled_from(["create", "patch", "get", "Create", "process-start"]),
+        "event.dataset": st.sampled_from(
+            [None, AUDIT, AUDIT, AUDIT, "falco.alerts", "system.auth"]
+        ),
         "user.name": st.none() | names,
     },
     optional={
@@ -96,6 +109,8 @@ rows = st.fixed_dictionaries(
         "http.response.status_code": st.sampled_from([200, 400, 403]),
         "kubernetes.audit.requestURI": st.sampled_from(["/x", "/y", "/Xy"]),
         "orchestrator.resource.name": st.sampled_from(["xa", "a"]),
+        "process.args": st.lists(st.sampled_from(["x", "y"])),
+        "trailwarden.session.service": st.sampled_from(["sshd", "su"]),
         f"{POD}privileged": st.none() | st.booleans(),
         f"{POD}images": st.none() | images,
         f"{POD}host_paths": st.none() | paths,
@@ -140,20 +155,22 @@ def test_what_is_certain_holds_and_what_is_not_possible_does_not(
         assert holds <= set(ahead.rows_of(ahead.possible[index])[0])
 
 
-def test_rules_on_key_columns_alone_are_settled_there(rules: tuple[Rule, ...]) -> None:
-    events = pl.DataFrame([{"event.action": "create", "user.name": "sys"}] * 3, schema=DTYPES)
+def test_rules_on_key_columns_alone_are_settled_there(
+    rules: tuple[Rule, ...], events: Events
+) -> None:
+    frame = events([{"event.action": "create", "user.name": "sys"}] * 3)
 
-    ahead = outlook(events, plan_for(rules))
+    ahead = outlook(frame, plan_for(rules))
 
     settled = [index for index, rule in enumerate(rules) if rule.columns <= KEYS]
     assert len(settled) >= 6
     assert all(ahead.certain[index] == ahead.possible[index] for index in settled)
 
 
-def test_a_rule_on_facets_is_out_of_the_question_without_them(rules: tuple[Rule, ...]) -> None:
-    events = pl.DataFrame([{"event.action": "create"}], schema=DTYPES)
-
-    ahead = outlook(events, plan_for(rules))
+def test_a_rule_on_facets_is_out_of_the_question_without_them(
+    rules: tuple[Rule, ...], events: Events
+) -> None:
+    ahead = outlook(events([{"event.action": "create"}]), plan_for(rules))
 
     assert (
         ahead.possible[DETECTIONS.index(f"a: {{event.action: create, {POD}privileged: true}}|a")]
@@ -175,24 +192,24 @@ def test_a_batch_of_nulls_is_evaluated(rules: tuple[Rule, ...]) -> None:
     assert_frame_equal(detect(events, rules), plain(events, rules))
 
 
-def test_a_batch_without_hits_has_the_schema_of_hits(rules: tuple[Rule, ...]) -> None:
-    events = pl.DataFrame([{"event.action": "get"}] * 5, schema=DTYPES)
+def test_a_batch_without_hits_has_the_schema_of_hits(
+    rules: tuple[Rule, ...], events: Events
+) -> None:
     silent = tuple(rules[index] for index in (0, 4, 5, 20))
 
-    hits = detect(events, silent)
+    hits = detect(events([{"event.action": "get"}] * 5), silent)
 
     assert hits.schema == HITS_SCHEMA
     assert hits.is_empty()
 
 
-def test_rows_in_several_chunks_are_numbered_through(rules: tuple[Rule, ...]) -> None:
-    one = pl.DataFrame(
-        [{"event.action": "create", f"{POD}privileged": True}, {"event.action": "get"}],
-        schema=DTYPES,
-    )
-    events = pl.concat([one] * 4, rechunk=False)
+def test_rows_in_several_chunks_are_numbered_through(
+    rules: tuple[Rule, ...], events: Events
+) -> None:
+    one = events([{"event.action": "create", f"{POD}privileged": True}, {"event.action": "get"}])
+    frame = pl.concat([one] * 4, rechunk=False)
 
-    assert_frame_equal(detect(events, rules), plain(events, rules))
+    assert_frame_equal(detect(frame, rules), plain(frame, rules))
 
 
 def test_matched_names_the_values_that_made_a_pod_rule_true(
@@ -224,12 +241,16 @@ def test_matched_names_the_values_that_made_a_pod_rule_true(
 
 
 def test_only_the_columns_that_rules_read_are_needed(rules: tuple[Rule, ...]) -> None:
-    events = pl.DataFrame({"event.action": ["create", "get"], "more": [1, 2]})
+    events = pl.DataFrame(
+        {"event.action": ["create", "get"], "event.dataset": AUDIT, "more": [1, 2]}
+    )
 
     assert detect(events, rules[:1]).rows() == [(0, 0, [])]
 
 
-def test_many_rules_open_for_most_rows_are_still_exact(rules: tuple[Rule, ...]) -> None:
+def test_many_rules_open_for_most_rows_are_still_exact(
+    rules: tuple[Rule, ...], events: Events
+) -> None:
     # All combinations differ and nearly all rows stay open: both ways of evaluation are taken.
     content = [
         {
@@ -240,6 +261,18 @@ def test_many_rules_open_for_most_rows_are_still_exact(rules: tuple[Rule, ...]) 
         }
         for number in range(400)
     ]
-    events = pl.DataFrame(content, schema=DTYPES)
+    frame = events(content)
 
-    assert_frame_equal(detect(events, rules), plain(events, rules))
+    hits = detect(frame, rules)
+
+    assert_frame_equal(hits, plain(frame, rules))
+    assert hits.height > 400
+
+
+def test_events_of_another_source_cost_no_look_at_their_columns(rules: tuple[Rule, ...]) -> None:
+    row = {"event.dataset": AUDIT, "event.action": "process-start", "process.args": ["x"]}
+    events = pl.DataFrame([row] * 3, schema=DTYPES)
+
+    ahead = outlook(events, plan_for(rules))
+
+    assert set(ahead.possible[len(DETECTIONS) :]) == {0}

@@ -33,7 +33,7 @@ from tests.ingest.collectors.mock_broker import MockBroker
 from tests.sinks.kafka_topics import Sender, fresh_topic
 
 RECEIVED = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
-ENVELOPE = Envelope("blue", "tail-1", Format.KUBERNETES_AUDIT, RECEIVED, "/var/log/audit.log")
+ENVELOPE = Envelope("blue", "tail-1", Format.RECORD, RECEIVED, "/var/log/audit.log")
 REFUSED = Refused(
     Stage.DECODE, Reason.NOT_JSON, "raw/1", 77, 9, sha256_hex(b"no record"), "not JSON", '{"a":1}'
 )

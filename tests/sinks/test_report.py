@@ -310,3 +310,56 @@ def test_each_severity_and_category_shown_can_be_filtered() -> None:
     boxes = [attrs["id"] for attrs in Page(html).all("input", type="checkbox")]
     assert boxes[:2] == ["show-critical", "show-high"]
     assert all(html.count(f"#{box}:not(:checked)") == 1 for box in boxes)
+
+
+def test_a_finding_about_a_machine_says_who_what_and_where() -> None:
+    about = finding(
+        user__name=None,
+        user__id="0",
+        user__audit__name="carol",
+        user__target__name="eve",
+        group__name="sudo",
+        host__name="node-7",
+        container__name="cart",
+        container__id="0f1e2d3c4b5a",
+        container__image__name="registry.example.com/cart:9",
+        process__command_line="tee -a /etc/passwd",
+        process__executable="/usr/bin/tee",
+        trailwarden__process__ancestors=["bash", "sshd"],
+        file__path="/srv/p",
+        file__target_path="/etc/passwd",
+        package__name=["nmap", "nc"],
+        trailwarden__package__manager="apk",
+        destination__ip="198.51.100.20",
+        destination__port=443,
+        trailwarden__tool__rule="Write below etc",
+        trailwarden__tool__severity="Error",
+    )
+
+    words = Page(render(report([about]))).words
+
+    for pair in (
+        "User uid 0",
+        "Logged in as carol",
+        "Account changed eve, group sudo",
+        "Host node-7",
+        "Container cart 0f1e2d3c4b5a",
+        "Image registry.example.com/cart:9",
+        "Program tee -a /etc/passwd",
+        "Executable /usr/bin/tee",
+        "Started by bash < sshd",
+        "File /srv/p -> /etc/passwd",
+        "Packages apk: nmap, nc",
+        "Connected to 198.51.100.20 port 443",
+        "Reported by Write below etc, Error",
+    ):
+        assert pair in words, pair
+    assert "by uid 0" in words
+
+
+def test_a_finding_about_an_api_call_has_no_rows_of_machines() -> None:
+    html = render(report([finding()]))
+
+    assert "<dt>Source</dt>" in html
+    for label in ("Host", "Container", "Program", "Started by", "Reported by", "Logged in as"):
+        assert f"<dt>{label}</dt>" not in html

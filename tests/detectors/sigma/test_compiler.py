@@ -114,7 +114,16 @@ def test_everything_a_rule_says_is_read(tmp_path: Path) -> None:
         ("", " mounts ", " {sic}"),
         ("user.name", "trailwarden.pod_spec.host_paths"),
     )
-    assert rule.columns == {"trailwarden.pod_spec.host_paths"}
+    assert rule.columns == {"event.dataset", "trailwarden.pod_spec.host_paths"}
+
+
+def test_a_message_may_name_what_is_worked_out_of_several_columns(tmp_path: Path) -> None:
+    text = SMALL + "trailwarden: {message: '{user.name} changed {file} with {program} {place}.'}\n"
+
+    (rule,) = load_rules([write(tmp_path, "rule.yml", text)])
+
+    assert rule.message is not None
+    assert rule.message.columns == ("user.name", "file", "program", "place")
 
 
 def test_what_a_rule_leaves_out_has_a_default(tmp_path: Path) -> None:
@@ -199,6 +208,7 @@ def test_a_rule_without_what_it_must_have_is_refused(
         ("trailwarden: {message: 'a {usr.name}'}", 24, "'usr.name' is no column, did you mean"),
         ("trailwarden: {message: 'a {user.username}'}", 24, "'user.username' is no column"),
         ("trailwarden: {message: 'a {}'}", 24, "'' is no column"),
+        ("trailwarden: {message: 'a {palce}'}", 24, "'palce' is no column, did you mean 'place'?"),
         ("trailwarden: {message: 'a {user.name!r}'}", 24, "'user.name' is no column"),
         ("trailwarden: {message: 'a {user.name:>9}'}", 24, "'user.name' is no column"),
         ("trailwarden: {message: 'a {user.name'}", 24, "message: expected '}'"),
@@ -218,7 +228,7 @@ def test_all_problems_of_all_files_are_found_at_once(tmp_path: Path) -> None:
     text = f"""\
 title: A rule
 id: {ID}
-logsource: {{product: linux}}
+logsource: {{product: windows}}
 level: worst
 detection:
   sel:
@@ -313,7 +323,7 @@ def test_names_and_aliases_mean_the_same_column(load: Load) -> None:
             names[name] = column.name
     for name, column_name in names.items():
         rule = load(f"  sel: {{'{name}|exists': true}}\n  condition: sel\n")
-        assert rule.columns == {column_name}
+        assert rule.columns == {column_name, "event.dataset"}
 
 
 def test_every_column_can_be_asked_for_in_every_general_way(load: Load) -> None:
@@ -342,5 +352,5 @@ def test_rules_with_the_fields_of_community_rules_load(load: Load) -> None:
   condition: selection
 """)
 
-    assert len(rule.columns) == 10
+    assert len(rule.columns) == 11
     assert rule.columns <= set(DTYPES)

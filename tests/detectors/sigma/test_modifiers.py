@@ -184,7 +184,7 @@ def test_fieldref_compares_two_columns(
     frame = events([{"user.name": pair[0], "user.effective.name": pair[1]}])
 
     assert frame.select(rule.condition).item() is expected
-    assert rule.columns == {"user.name", "user.effective.name"}
+    assert rule.columns == {"event.dataset", "user.name", "user.effective.name"}
 
 
 @pytest.mark.parametrize(

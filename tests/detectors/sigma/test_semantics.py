@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detectors.sigma.tree import Leaf
+from detectors.sigma.tree import And, Leaf
 from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Events = Callable[[list[dict[str, Any]]], pl.DataFrame]
     Row = dict[str, Any]
 
-NAME, CODE = "user.name", "http.response.status_code"
+DATASET, NAME, CODE = "event.dataset", "user.name", "http.response.status_code"
 IMAGES, PRIVILEGED = "trailwarden.pod_spec.images", "trailwarden.pod_spec.privileged"
 
 
@@ -123,7 +123,7 @@ def test_tests_under_a_not_find_nothing(load: Load) -> None:
 """)
 
     assert [match.column for match in rule.matched] == [NAME]
-    assert rule.columns == {NAME, "user.id", "kubernetes.audit.verb"}
+    assert rule.columns == {DATASET, NAME, "user.id", "kubernetes.audit.verb"}
 
 
 def test_tests_under_two_nots_find_their_values(load: Load) -> None:
@@ -185,8 +185,10 @@ def test_found_values_have_one_list_per_row_whatever_the_test(load: Load, events
 def test_a_leaf_knows_how_many_expressions_are_compiled_for_it(
     load: Load, test: str, regexes: int
 ) -> None:
-    leaf = load(f"  a:\n    {test}\n  condition: a\n").tree
+    tree = load(f"  a:\n    {test}\n  condition: a\n").tree
 
+    assert isinstance(tree, And)
+    _of_source, leaf = tree.parts
     assert isinstance(leaf, Leaf)
     assert leaf.regexes == regexes
 
@@ -328,6 +330,7 @@ def detections(draw: st.DrawFn) -> Said:
 words = st.text("abB", max_size=3)
 rows = st.fixed_dictionaries(
     {
+        DATASET: st.just("kubernetes.audit"),
         NAME: st.none() | words,
         CODE: st.none() | st.integers(0, 3),
         IMAGES: st.none() | st.lists(words, max_size=3),

@@ -49,6 +49,12 @@ def test_types_are_those_of_ecs() -> None:
     assert {name for name, field in events.items() if field["type"] == "flattened"} == OBJECTS
     assert events["@timestamp"]["type"] == found["@timestamp"]["type"] == "date"
     assert events["source.ip"]["type"] == found["related.ip"]["type"] == "ip"
+    assert events["destination.ip"]["type"] == found["destination.ip"]["type"] == "ip"
+    assert events["destination.port"]["type"] == events["process.pid"]["type"] == "long"
+    assert events["file.mtime"]["type"] == "date"
+    assert events["file.path"]["fields"] == {"text": {"type": "text"}}
+    assert found["related.hosts"]["type"] == found["related.hash"]["type"] == "keyword"
+    assert events["message"]["type"] == "text"
     assert events["source.address_chain"]["type"] == "keyword"  # as logged: may be no address
     assert events["http.response.status_code"]["type"] == "long"
     assert found["event.severity"]["type"] == "long"
@@ -64,6 +70,7 @@ def test_richer_types_are_taken_where_there_are_some() -> None:
     assert fields["message"] == {"type": "match_only_text"}
     assert fields["process.command_line"]["type"] == "wildcard"
     assert fields["process.command_line"]["fields"]["text"] == {"type": "match_only_text"}
+    assert fields["process.parent.command_line"]["type"] == "wildcard"
 
 
 def test_a_mapping_is_a_tree_of_its_dotted_names() -> None:

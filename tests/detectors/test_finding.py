@@ -1,0 +1,84 @@
+"""A finding about a machine reads by itself: who, what, where, and what else is related."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+from detectors.engine import detect
+from detectors.finding import COPIED, findings
+from detectors.sigma.compiler import load_rules
+from ingest.schema import DTYPES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVENT: dict[str, Any] = {
+    "@timestamp": datetime(2026, 11, 21, 10, 40, tzinfo=UTC),
+    "event.id": "e1",
+    "trailwarden.act.id": "act",
+    "event.dataset": "wazuh.syscheck",
+    "event.action": "file-modify",
+    "orchestrator.cluster.name": "c",
+    "host.name": "node-4",
+    "user.name": "root",
+    "user.audit.name": "alice",
+    "user.target.name": "eve",
+    "source.domain": "laptop.example.com",
+    "destination.ip": "198.51.100.20",
+    "process.executable": "/usr/bin/vi",
+    "file.path": "/etc/shadow",
+    "file.hash.md5": "0cc1",
+    "file.hash.sha256": "ca97",
+    "trailwarden.file.hash_before": "3e23",
+}
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> dict[str, Any]:
+    file = tmp_path / "key-file-change" / "rule.yml"
+    file.parent.mkdir()
+    file.write_text(
+        "title: A file changed\nid: 0a0a0a0a-0000-4000-8000-000000000001\n"
+        "logsource: {product: linux, category: file_event}\n"
+        "detection: {a: {TargetFilename: /etc/shadow, User: root}, condition: a}\n"
+        "trailwarden: {message: '{user.name} did {event.action} {file} {place}.'}\n"
+    )
+    rules = load_rules([file])
+    events = pl.DataFrame([EVENT], schema=DTYPES)
+    (finding,) = findings(events, detect(events, rules), rules)
+    return finding.document
+
+
+def test_it_says_who_what_and_where(document: dict[str, Any]) -> None:
+    assert document["message"] == "root (logged in as alice) changed /etc/shadow on node-4."
+    for column in ("host.name", "user.audit.name", "file.path", "process.executable"):
+        assert document[column] == EVENT[column]
+
+
+def test_what_is_related_is_gathered(document: dict[str, Any]) -> None:
+    assert document["related.user"] == ["alice", "eve", "root"]
+    assert document["related.ip"] == ["198.51.100.20"]
+    assert document["related.hosts"] == ["laptop.example.com", "node-4"]
+    assert document["related.hash"] == ["0cc1", "3e23", "ca97"]
+
+
+def test_its_evidence_needs_no_audit_id(document: dict[str, Any]) -> None:
+    assert document["trailwarden.evidence.event_ids"] == ["e1"]
+    assert document["trailwarden.evidence.audit_ids"] == []
+    assert document["trailwarden.evidence.values"] == []
+    assert document["trailwarden.act.id"] == "act"
+
+
+def test_what_the_event_lacks_is_not_there(document: dict[str, Any]) -> None:
+    assert "container.id" not in document
+    assert "source.ip" not in document
+    assert None not in document.values()
+
+
+def test_what_is_copied_is_a_column_once() -> None:
+    assert set(COPIED) <= set(DTYPES)
+    assert len(COPIED) == len(set(COPIED))
