@@ -149,7 +149,7 @@ class Load(threading.Thread):
             now = datetime.now(UTC)
             while produced < passed * RATE:
                 cluster = f"load-{produced // len(self._lines)}"
-                envelope = Envelope(cluster, "bench", Format.KUBERNETES_AUDIT, now, "bench")
+                envelope = Envelope(cluster, "bench", Format.RECORD, now, "bench")
                 self._installation.send(envelope, self._lines[produced % len(self._lines)])
                 produced += 1
             if passed >= markers * MARKER_S:
@@ -163,7 +163,7 @@ class Load(threading.Thread):
         time_text = now.isoformat().replace("+00:00", "Z")
         times = {"requestReceivedTimestamp": time_text, "stageTimestamp": time_text}
         event = {**self._marker, **times, "auditID": name, "user": {"username": name}}
-        envelope = Envelope("markers", "bench", Format.KUBERNETES_AUDIT, now, "bench")
+        envelope = Envelope("markers", "bench", Format.RECORD, now, "bench")
         self.sent[name] = time.monotonic()
         self._installation.send(envelope, json.dumps(event).encode())
 

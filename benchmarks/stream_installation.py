@@ -144,7 +144,7 @@ class Installation:
     def send_all(self, cluster: str, lines: Sequence[bytes]) -> None:
         """Hand a log over as one cluster's, received now."""
         now = datetime.now(UTC)
-        envelope = Envelope(cluster, "bench", Format.KUBERNETES_AUDIT, now, "bench")
+        envelope = Envelope(cluster, "bench", Format.RECORD, now, "bench")
         for line in lines:
             self.send(envelope, line)
 

@@ -32,7 +32,7 @@ from sinks.topic_reader import (
 
 DEADLINE_S = 30.0
 SETTLED_S = 20.0
-ENVELOPE = Envelope("prod", "collector-1", Format.KUBERNETES_AUDIT, datetime.now(UTC))
+ENVELOPE = Envelope("prod", "collector-1", Format.RECORD, datetime.now(UTC))
 Config = dict[str, Any]
 
 

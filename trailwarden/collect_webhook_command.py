@@ -1,42 +1,54 @@
-"""Options of `collect webhook` in, exit code out: they win over environment and file.
+"""Options of `collect webhook` and `collect falco` in, exit code out: they win over settings.
 
 Separate from the declaration of the command because it loads Kafka's client.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
 
 import typer
 
 from trailwarden import __version__
 from trailwarden.exit_code import ExitCode
-from worker.collect_webhook import collect_webhook
-from worker.configuration import InvalidSettingsError, Settings, Webhook, load_settings
+from worker.collect_webhook import collect_falco, collect_webhook
+from worker.configuration import InvalidSettingsError, Settings, load_settings
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+Options = Mapping[str, Path | None]
+Group = Literal["webhook", "falco"]
 
 
-def run_webhook(config: Path | None, listen: str | None, options: Mapping[str, Path | None]) -> int:
+def run_webhook(config: Path | None, listen: str | None, options: Options) -> int:
     """Run the collector with these options; say on stderr which setting cannot be used."""
+    return _run("webhook", config, listen, options)
+
+
+def run_falco(config: Path | None, listen: str | None, options: Options) -> int:
+    """As `run_webhook`, for alerts."""
+    return _run("falco", config, listen, options)
+
+
+def _run(group: Group, config: Path | None, listen: str | None, options: Options) -> int:
+    collect = collect_falco if group == "falco" else collect_webhook
     try:
-        settings = _with_options(load_settings(config), listen, options)
-        return collect_webhook(settings, __version__)
+        settings = _with_options(load_settings(config), listen, options, group)
+        return collect(settings, __version__)
     except InvalidSettingsError as error:
         typer.echo(f"trailwarden: {error}", err=True)
         return ExitCode.USAGE
 
 
 def _with_options(
-    settings: Settings, listen: str | None, options: Mapping[str, Path | None]
+    settings: Settings, listen: str | None, options: Options, group: Group = "webhook"
 ) -> Settings:
     given: dict[str, object] = {name: value for name, value in options.items() if value is not None}
     if listen is not None:
         given |= _address(listen)
-    webhook = Webhook(**{**settings.webhook.model_dump(), **given})
-    return settings.model_copy(update={"webhook": webhook})
+    before = settings.falco if group == "falco" else settings.webhook
+    after = type(before)(**{**before.model_dump(), **given})
+    return settings.model_copy(update={group: after})
 
 
 def _address(listen: str) -> dict[str, object]:

@@ -82,7 +82,11 @@ def _options(settings: Settings) -> InboxOptions:
             f"kafka.inbox_prefix: {prefix!r} must not be that of {settings.kafka.raw_topic}"
         )
     return InboxOptions(
-        prefix, settings.inbox.clusters, settings.collect.name, settings.collect.spool
+        prefix,
+        settings.inbox.clusters,
+        settings.collect.name,
+        settings.collect.spool,
+        believed=frozenset(settings.inbox.cluster_from_envelope),
     )
 
 
@@ -98,10 +102,16 @@ def _producer(settings: Settings) -> RecordProducer:
         raise InvalidSettingsError(f"kafka: {error}") from error
 
 
+def inbox_connection(settings: Settings) -> dict[str, object]:
+    """Return how to reach the broker that the inbox is on: a foreign one, or ours."""
+    foreign = settings.foreign
+    return client_config(foreign if foreign.bootstrap_servers else settings.kafka)
+
+
 def _inbox(
     settings: Settings, options: InboxOptions, producer: RecordProducer, counts: CollectorCounts
 ) -> Inbox:
-    config, group = client_config(settings.kafka), settings.inbox.group
+    config, group = inbox_connection(settings), settings.inbox.group
     try:
         return Inbox(config, group, options, producer, note=_note, counts=counts)
     except InboxFailedError as error:

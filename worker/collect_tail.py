@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from ingest.collectors.checkpoint_file import BadCheckpointError, CheckpointFile
 from ingest.collectors.counts import CollectorCounts
 from ingest.collectors.producer import ProducerFailedError, RecordProducer
 from ingest.collectors.tail import Tail, TailOptions
-from ingest.collectors.tail_checkpoint import BadCheckpointError, CheckpointFile
+from ingest.collectors.tail_checkpoint import Place
 from worker.collector_watch import watching_workers
 from worker.configuration import InvalidSettingsError
 from worker.health import Heartbeat
@@ -131,7 +132,7 @@ def _tail(
         (log.warning if serious else log.info)(event, **fields)
 
     try:
-        checkpoint = CheckpointFile(settings.tail.checkpoint_file)
+        checkpoint = CheckpointFile(settings.tail.checkpoint_file, Place)
         return Tail(options, producer, checkpoint, note, counts)
     except BadCheckpointError as error:
         raise InvalidSettingsError(f"tail.checkpoint_file: {error}") from error

@@ -1,4 +1,4 @@
-"""Settings in, a running webhook collector out, until SIGTERM.
+"""Settings in, a running webhook or Falco collector out, until SIGTERM.
 
 Separate from the other collectors' wiring because of its listener and its credentials. The order is
 that of a start: what can be refused is refused before the port opens.
@@ -16,6 +16,7 @@ import structlog
 from ingest.collectors.counts import CollectorCounts
 from ingest.collectors.http_connections import listen
 from ingest.collectors.http_limits import HttpLimits
+from ingest.collectors.intake import ALERTS, AUDIT, Intake
 from ingest.collectors.producer import ProducerFailedError, RecordProducer
 from ingest.collectors.topic_probe import TopicProbe
 from ingest.collectors.webhook import WebhookOptions
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     import socket
     import ssl
 
-    from worker.configuration import Settings
+    from worker.configuration import Settings, Webhook
     from worker.health import HealthServer
     from worker.metrics import Samples
 
@@ -43,9 +44,24 @@ DONE, FAILED = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
+class _Reception:
+    """One receiver: its group of settings, that group's name, and what it takes."""
+
+    name: str
+    webhook: Webhook
+    intake: Intake
+
+    @property
+    def asks_nobody(self) -> bool:
+        """Whether no credential is asked for."""
+        return self.webhook.client_ca_file is None and self.webhook.tokens_file is None
+
+
+@dataclass(frozen=True, slots=True)
 class _Parts:
     """All that can be wrong at a start, made and found right."""
 
+    reception: _Reception
     tls: ssl.SSLContext | None
     senders: Senders
     producer: RecordProducer
@@ -59,9 +75,18 @@ def collect_webhook(settings: Settings, version: str) -> int:
     Raises
         InvalidSettingsError: a setting, a file or the address cannot be used.
     """
+    return _collect(settings, _Reception("webhook", settings.webhook, AUDIT), version)
+
+
+def collect_falco(settings: Settings, version: str) -> int:
+    """Receive alerts; otherwise as `collect_webhook`."""
+    return _collect(settings, _Reception("falco", settings.falco, ALERTS), version)
+
+
+def _collect(settings: Settings, reception: _Reception, version: str) -> int:
     configure_logs(settings.telemetry.log_level)
     log_uncaught()
-    parts = _parts(settings)
+    parts = _parts(settings, reception)
     counts = CollectorCounts()
     beat = Heartbeat(HEARTBEAT_LIMIT_S)
     try:
@@ -71,32 +96,33 @@ def collect_webhook(settings: Settings, version: str) -> int:
         parts.producer.close()
 
 
-def _parts(settings: Settings) -> _Parts:
-    webhook = settings.webhook
+def _parts(settings: Settings, reception: _Reception) -> _Parts:
+    webhook = reception.webhook
     try:
         tls = listener_tls(
             webhook.host, webhook.certificate_file, webhook.key_file, webhook.client_ca_file
         )
-        _refuse_strangers(settings)
+        _refuse_strangers(reception)
         tokens = None if webhook.tokens_file is None else read_tokens(webhook.tokens_file)
         config = client_config(settings.kafka)
         producer = RecordProducer(config, settings.kafka.raw_topic)
         probe = TopicProbe(config, settings.kafka.raw_topic)
         listener = listen(webhook.host, webhook.port)
     except (UnsafeListenerError, InvalidTokensError, ProducerFailedError) as error:
-        raise InvalidSettingsError(f"webhook: {error}") from error
+        raise InvalidSettingsError(f"{reception.name}: {error}") from error
     except OSError as error:
         place = f"{webhook.host}:{webhook.port}"
-        raise InvalidSettingsError(f"webhook: {place}: {error.strerror}") from error
-    senders = Senders(tokens, certificates=webhook.client_ca_file is not None)
-    return _Parts(tls, senders, producer, probe, listener)
+        raise InvalidSettingsError(f"{reception.name}: {place}: {error.strerror}") from error
+    certificates, root = webhook.client_ca_file is not None, reception.intake.root
+    senders = Senders(tokens, certificates=certificates, root=root)
+    return _Parts(reception, tls, senders, producer, probe, listener)
 
 
 async def _run(
     settings: Settings, parts: _Parts, counts: CollectorCounts, beat: Heartbeat, version: str
 ) -> int:
     log = structlog.get_logger()
-    options = _options(settings)
+    options = _options(settings, parts.reception)
     around = Surroundings(
         beat.beat,
         lambda error: log.error("bug", exc_info=error),
@@ -128,11 +154,11 @@ async def _run(
     return DONE
 
 
-def _options(settings: Settings) -> ServiceOptions:
-    webhook, collect = settings.webhook, settings.collect
+def _options(settings: Settings, reception: _Reception) -> ServiceOptions:
+    webhook, collect = reception.webhook, settings.collect
     limits = HttpLimits(body_bytes=webhook.body_bytes, connections=webhook.connections)
     return ServiceOptions(
-        WebhookOptions(collect.name, collect.spool, webhook.acknowledge_s),
+        WebhookOptions(collect.name, collect.spool, webhook.acknowledge_s, reception.intake),
         limits,
         collect.canary_interval_s,
         stop_s=webhook.acknowledge_s + limits.linger_s,
@@ -153,30 +179,26 @@ def _health(
 
 
 def _tell_start(settings: Settings, parts: _Parts, health: HealthServer) -> None:
-    log = structlog.get_logger()
+    log, reception = structlog.get_logger(), parts.reception
     host, port = parts.listener.getsockname()[:2]
     log.info(
         "listening",
         host=host,
         port=port,
         tls=parts.tls is not None,
-        client_certificates=settings.webhook.client_ca_file is not None,
-        bearer=settings.webhook.tokens_file is not None,
+        client_certificates=reception.webhook.client_ca_file is not None,
+        bearer=reception.webhook.tokens_file is not None,
         health_port=health.port,
         collector=settings.collect.name,
     )
-    if _asks_nobody(settings):
+    if reception.asks_nobody:
         log.warning("no credentials are asked for: whoever reaches the port writes as any cluster")
 
 
-def _refuse_strangers(settings: Settings) -> None:
-    host = settings.webhook.host
-    if _asks_nobody(settings) and not is_loopback(host):
+def _refuse_strangers(reception: _Reception) -> None:
+    host = reception.webhook.host
+    if reception.asks_nobody and not is_loopback(host):
         raise UnsafeListenerError(
             f"host {host}: tokens_file or client_ca_file is needed beyond loopback, else whoever "
             "reaches the port writes as any cluster"
         )
-
-
-def _asks_nobody(settings: Settings) -> bool:
-    return settings.webhook.client_ca_file is None and settings.webhook.tokens_file is None

@@ -176,6 +176,17 @@ class Webhook(_Group):
     )
 
 
+class Falco(Webhook):
+    """The counterpart of Falco's http_output and of falcosidekick's webhook."""
+
+    port: Port = _setting(8444, "port to listen on")
+    acknowledge_s: float = _setting(
+        30.0,
+        "longest wait for Kafka before answering 503; Falco queues meanwhile, but repeats nothing",
+        gt=0,
+    )
+
+
 class Tail(_Group):
     """Audit log files that are followed."""
 
@@ -192,6 +203,46 @@ class Inbox(_Group):
         {}, "topic: cluster; a topic without an entry is named by what follows the prefix"
     )
     group: str = _setting("trailwarden-inbox", "consumer group")
+    cluster_from_envelope: list[str] = _setting(
+        [],
+        "topics whose records' cloud envelopes name the cluster: whoever writes there is believed",
+    )
+
+
+class Foreign(_Group):
+    """Another broker that `collect kafka` reads from, such as a cloud's event hub."""
+
+    bootstrap_servers: str | None = _setting(
+        None, "its brokers, HOST:PORT,...; none: the inbox is on the broker of `kafka`"
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = _setting(
+        "SASL_SSL", "transport; PLAINTEXT only on loopback or a private network"
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = _setting(
+        "PLAIN", "used with SASL_*; Azure Event Hubs takes PLAIN"
+    )
+    username: str | None = _setting(None, "SASL user; Azure Event Hubs: `$ConnectionString`")
+    password: SecretStr | None = _setting(None, "SASL password; better `password_file`")
+    password_file: Path | None = _setting(None, "file that holds the SASL password")
+    ca_file: Path | None = _setting(None, "PEM of the authorities that sign brokers' certificates")
+    certificate_file: Path | None = _setting(None, "PEM of our certificate (mTLS)")
+    key_file: Path | None = _setting(None, "PEM of our certificate's key")
+    key_password_file: Path | None = _setting(None, "file that holds the key's password")
+
+
+class Objects(_Group):
+    """Exports of audit logs in an object store or a folder."""
+
+    address: str | None = _setting(
+        None, "folder to empty: `s3://`, `gs://`, `abfss://`, `file://` or a local path"
+    )
+    cluster: str | None = _setting(
+        None, "cluster that the records come from; none: the cloud's envelope names it"
+    )
+    checkpoint_file: Path = _setting(
+        Path("trailwarden-objects.json"), "which objects were sent, and how far"
+    )
+    interval_s: float = _setting(60.0, "time between listings", gt=0)
 
 
 class Settings(BaseSettings):
@@ -213,8 +264,11 @@ class Settings(BaseSettings):
     notify: Notify = Notify()
     collect: Collect = Collect()
     webhook: Webhook = Webhook()
+    falco: Falco = Falco()
     tail: Tail = Tail()
+    objects: Objects = Objects()
     inbox: Inbox = Inbox()
+    foreign: Foreign = Foreign()
 
     @classmethod
     def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[Any, ...]:

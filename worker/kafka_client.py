@@ -1,4 +1,4 @@
-"""The settings' group ``kafka`` in, librdkafka's configuration of any client out.
+"""The settings' group ``kafka`` or ``foreign`` in, librdkafka's configuration of any client out.
 
 Separate because producers, consumers and the admin client prove who they are in the same way, and
 secrets are read from their files here only.
@@ -13,12 +13,12 @@ from worker.configuration import InvalidSettingsError, secret
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from worker.configuration import Kafka
+    from worker.configuration import Foreign, Kafka
 
 CLIENT_ID = "trailwarden"
 
 
-def client_config(kafka: Kafka) -> dict[str, object]:
+def client_config(kafka: Kafka | Foreign) -> dict[str, object]:
     """Return what every client of this broker needs; never log it, it may hold passwords.
 
     Raises

@@ -105,19 +105,20 @@ def scan(body: bytes) -> list[bytes]:
         if member.key == b"kind":
             kind = text[member.start : member.end]
         elif member.key == b"items" and text[member.start : member.start + 1] == b"[":
-            items = list(_items(text, member.start, member.end))
+            items = list(array_items(text, member.start, member.end))
     if text[end:].strip(BLANK) != b"}":
         raise NotJsonError
     return [text] if items is None or kind != b'"EventList"' else items
 
 
-def _items(text: bytes, start: int, end: int) -> Iterator[bytes]:
+def array_items(text: bytes, start: int, end: int) -> Iterator[bytes]:
+    """Cut the array at ``start``..``end`` into its items, byte for byte; raises as `scan`."""
     place = start + 1
     for count in range(MAX_EVENTS + 1):
         place = _next(text, place, end, comma=count > 0)
         if place == end - 1:
             return
-        stop = _end_of(text, place)
+        stop = end_of(text, place)
         if stop is None or not place < stop < end:
             raise NotJsonError
         yield text[place:stop]
@@ -125,7 +126,7 @@ def _items(text: bytes, start: int, end: int) -> Iterator[bytes]:
     raise TooManyEventsError
 
 
-def _end_of(text: bytes, place: int) -> int | None:
+def end_of(text: bytes, place: int) -> int | None:
     """As `value_end`, which looks at 4 KiB even where the value is `{}`."""
     near = value_end(text[place : place + _NEAR_BYTES], 0)
     return value_end(text, place) if near is None else place + near

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, TopicPartition
 
 from ingest.collectors.counts import CollectorCounts
+from ingest.collectors.opening import opened
 from ingest.collectors.outbox import Outbox
 from ingest.collectors.producer import ProducerFailedError
 from ingest.collectors.salvaging import fit, head_of, spool
-from ingest.collectors.unwrapping import records_of
 from ingest.envelope import Envelope, Format
 
 if TYPE_CHECKING:
@@ -51,13 +51,17 @@ class InboxFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class InboxOptions:
-    """Which topics to move and what their records are said to be."""
+    """Which topics to move and what their records are said to be.
+
+    ``believed`` are topics whose records' cloud envelopes name the cluster.
+    """
 
     prefix: str
     clusters: Mapping[str, str]
     collector: str
     spool: Path
     revoke_s: float = 10.0
+    believed: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -210,16 +214,22 @@ class Inbox:
         if not value:
             self.counts.refused["empty"] += 1
             return []
-        records = records_of(value)
-        envelope = Envelope(
-            self._cluster(topic),
-            self._options.collector,
-            Format.KUBERNETES_AUDIT,
-            _received(message.timestamp(), now),
-            topic,
-        )
+        held = list(opened(value))
+        records = [one for one in held if one.refusal is None]
+        self.counts.refused["not-wanted"] += len(held) - len(records)
+        received = _received(message.timestamp(), now)
+        envelopes = {
+            said: Envelope(
+                self._cluster(topic, said),
+                self._options.collector,
+                Format.RECORD,
+                received,
+                topic,
+            )
+            for said in {one.cluster for one in records}
+        }
         source = _Message(partition, offset, len(records))
-        return [_Parcel(source, *self._fit(envelope, record)) for record in records]
+        return [_Parcel(source, *self._fit(envelopes[one.cluster], one.raw)) for one in records]
 
     def _fit(self, envelope: Envelope, record: bytes) -> tuple[Envelope, bytes]:
         fitted = fit(record) or head_of(record)
@@ -239,8 +249,11 @@ class Inbox:
             fitted.salvage,
         ), fitted.value
 
-    def _cluster(self, topic: str) -> str:
+    def _cluster(self, topic: str, said: str | None) -> str:
+        """Return whose records they are: what an envelope says counts only where it is believed."""
         options = self._options
+        if said and topic in options.believed:
+            return said
         return options.clusters.get(topic) or topic.removeprefix(options.prefix) or topic
 
     def _send(self, now: datetime) -> bool:

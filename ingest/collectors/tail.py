@@ -1,4 +1,4 @@
-"""Log files in, one record a line out to Kafka, through rotation, crashes and Kafka's absence.
+"""Log files in, their records out to Kafka, through rotation, crashes and Kafka's absence.
 
 Separate from its parts because here they meet in one order, and that order is the promise (P1): a
 line is read, checked to be of the content it is taken for, handed to the producer, kept until Kafka
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from ingest.collectors.checkpoint_file import CheckpointFile
     from ingest.collectors.outbox import Sender
-    from ingest.collectors.tail_checkpoint import CheckpointFile, Place
+    from ingest.collectors.tail_checkpoint import Place
     from ingest.collectors.tail_stream import Entry, Stream
 
 STEP_BYTES: Final = 4 << 20
@@ -79,7 +80,7 @@ class Tail:
         self,
         options: TailOptions,
         sender: Sender,
-        checkpoint: CheckpointFile,
+        checkpoint: CheckpointFile[Place],
         note: Callable[..., None],
         counts: CollectorCounts | None = None,
     ) -> None:
@@ -103,7 +104,8 @@ class Tail:
     def caught_up(self) -> bool:
         """Whether every file was read to its end, as far as was seen, and all of it is in Kafka."""
         busy = self._hand or self._outbox.troubled or self._streams.unreadable
-        return not busy and not any(self._streams.behind())
+        held = self._streams.holds_since(float("inf"))
+        return not busy and not held and not any(self._streams.behind())
 
     def step(self, now: datetime, clock_s: float) -> float:
         """Look, if it is time; send a part of what there is; save how far Kafka has it.
@@ -172,6 +174,10 @@ class Tail:
 
     def _take(self, now: datetime, clock_s: float) -> bool:
         """Read on where it is to be read on; False if nothing is left now."""
+        held = next(self._streams.unfinished(clock_s), None)
+        if held is not None:
+            self._hand = _Hand(held, self._cutter.complete(held, now), held.position)
+            return True
         stream = next(self._streams.readable(), None)
         if stream is None:
             return False
@@ -197,7 +203,8 @@ class Tail:
             return
         due, deadline_s = self._canary
         behind = self._hand or self._unread & {one.key for one in self._streams.behind()}
-        done = not (behind or self._outbox.troubled or self._streams.unreadable)
+        held = self._streams.holds_since(deadline_s - self._options.canary_interval_s / 2)
+        done = not (behind or held or self._outbox.troubled or self._streams.unreadable)
         done = done and self._sender.flush(1.0) == 0 and not self._outbox.troubled
         if not done and clock_s < deadline_s:
             return

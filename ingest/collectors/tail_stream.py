@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ingest.collectors.tail_checkpoint import Place
 from ingest.collectors.tail_plan import FileId, Head, Known
+from ingest.sources.joining import Joining
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ingest.collectors.tail_plan import Seen
     from ingest.collectors.tail_reader import Reader
     from ingest.envelope import Envelope
+    from ingest.sources.joining import Joined
 
 
 class Entry:
-    """One line on its way: its place, and its value until it is acknowledged."""
+    """One record on its way: its place, and its value until it is acknowledged."""
 
     __slots__ = ("done", "envelope", "start", "stop", "stream", "value")
 
@@ -48,7 +53,8 @@ class Stream:
     was read to its end, ``rest`` the half line there, ``end_size`` the file's size then.
     ``changed_ns`` is the file's own time, ``grown_s`` when it was last seen to have grown.
     ``rotated``: nobody is expected to write to the file any more. ``retry_s``: a file that the
-    disk did not give is not opened again before.
+    disk did not give is not opened again before. ``joining`` holds lines of text that may belong
+    together; ``mixed``: it has held some, so that entries may be in another order than the file.
     """
 
     key: int
@@ -67,10 +73,15 @@ class Stream:
     size_bytes: int = -1
     rotated: bool = False
     retry_s: float = float("-inf")
+    joining: Joining = field(default_factory=Joining)
+    mixed: bool = False
 
     @property
     def acknowledged(self) -> int:
         """Offset up to which Kafka has everything."""
+        if self.mixed:
+            waiting: Iterable[Entry | Joined] = chain(self.entries, self.joining.held())
+            return min((one.start for one in waiting), default=self.position)
         return self.entries[0].start if self.entries else self.position
 
     @property
@@ -84,6 +95,11 @@ class Stream:
         return 0 if self.packed else max(0, self.size_bytes - self.position)
 
     @property
+    def is_at_end(self) -> bool:
+        """Whether all was read that is there."""
+        return self.end is not None or self.file is None
+
+    @property
     def readable(self) -> bool:
         """Whether there is more to read, and where from."""
         return self.end is None and self.reader is not None
@@ -91,7 +107,12 @@ class Stream:
     def hand_on(self, entry: Entry) -> None:
         """Note a line that the producer has taken."""
         self.entries.append(entry)
-        self.position = entry.stop
+        self.position = max(self.position, entry.stop)
+
+    def hold(self, stop: int) -> None:
+        """Note a line that is held until its record is complete."""
+        self.mixed = True
+        self.position = stop
 
     def settle(self) -> None:
         """Forget the lines that are acknowledged together with all before them."""
@@ -112,7 +133,7 @@ class Stream:
             offset=self.acknowledged,
             head_bytes=self.head.length,
             head_sha256=self.head.sha256,
-            finished=self.finished if not self.entries else -1,
+            finished=-1 if self.entries or self.joining else self.finished,
         )
 
     def see(self, seen: Seen, changed_ns: int, clock_s: float) -> None:

@@ -32,6 +32,10 @@ OPEN_FILES: Final = 256
 RETRY_S: Final = 10.0
 """Time between attempts at a file that the disk does not give."""
 
+JOIN_S: Final = 2.0
+"""Time without a further line after which an auditd event is complete: auditd's own
+``end_of_event_timeout``. Counts only while the file is read to its end."""
+
 REMEMBERED: Final = 256
 """Contents without a file that are remembered: a copy of one may turn up, packed."""
 
@@ -68,6 +72,27 @@ class Streams:
         ready = [one for one in self._streams.values() if one.readable]
         if ready:
             yield min(ready, key=lambda one: (one.changed_ns, one.path))
+
+    def unfinished(self, clock_s: float) -> Iterator[Stream]:
+        """Yield the streams, read to their end, of whose held lines some are `JOIN_S` old.
+
+        What is complete then was closed, and waits to be handed on. Where half a line stands at the
+        end, it may be one of theirs: it is waited for as long as a file may be idle.
+        """
+        for stream in self._streams.values():
+            if stream.joining and stream.is_at_end:
+                wait_s = self._options.idle_s if stream.rest else JOIN_S
+                stream.joining.settle(clock_s - wait_s)
+                if stream.joining.done:
+                    yield stream
+
+    def holds_since(self, clock_s: float) -> bool:
+        """Whether a line is held that was read at that time or before."""
+        return any(
+            one.touched_s <= clock_s
+            for stream in self._streams.values()
+            for one in stream.joining.held()
+        )
 
     def close(self) -> None:
         """Close all files."""
@@ -126,7 +151,11 @@ class Streams:
 
     def _forget(self) -> None:
         """Forget contents that no file holds, from a number on; never one with lines on the way."""
-        lost = [one.key for one in self._streams.values() if one.file is None and not one.entries]
+        lost = [
+            one.key
+            for one in self._streams.values()
+            if one.file is None and not one.entries and not one.joining
+        ]
         for key in lost[: max(0, len(lost) - REMEMBERED)]:
             del self._streams[key]
 
@@ -168,6 +197,7 @@ class Streams:
             if stream.packed and not reader.ended:
                 self._note("cut_off", path=stream.path, offset=piece.start)
             piece = tail_lines.take_rest(reader, piece.start)
+        stream.joining.clock_s = clock_s
         sure = stream.head.length
         if not stream.packed and reader.read(0, sure) != begin[:sure]:
             self._mistake(stream)

@@ -1,4 +1,4 @@
-"""Requests of API servers' audit backends in, records in Kafka out, 200 only when they are there.
+"""Requests of API servers and sensors in, records in Kafka out, 200 only when they are there.
 
 Separate from the HTTP server because this is the promise (P1): what is answered with 200 is in
 Kafka; whatever is doubtful is not, the API server sends it again, and the ids of events make the
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import hdrs, web
 
 from ingest.collectors.canary import canary_record
-from ingest.collectors.event_list import NotJsonError, TooManyEventsError, scan, split
+from ingest.collectors.event_list import NotJsonError, TooManyEventsError
 from ingest.collectors.http_body import read_body
 from ingest.collectors.http_limits import HeldBytes, HeldShare, HttpLimits
+from ingest.collectors.intake import AUDIT, Intake
 from ingest.collectors.refusal import NOT_NOW, STATUS, Refusal, RequestRefusedError
 from ingest.collectors.salvaging import fit, head_of, spool
-from ingest.collectors.webhook_auth import ROOT
 from ingest.envelope import Envelope, Format
 from ingest.salvage import MAX_RECORD_BYTES
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from ingest.collectors.seen_clusters import SeenClusters
     from ingest.collectors.webhook_auth import Senders
 
-SOURCE: Final = "webhook"
 RETRY_AFTER_S: Final = 1
 """client-go waits so long itself, ten times at most, before the backend's own retries begin."""
 
@@ -47,6 +46,7 @@ class WebhookOptions:
     collector: str
     spool: Path
     acknowledge_s: float
+    intake: Intake = AUDIT
 
 
 class Webhook:
@@ -99,7 +99,7 @@ class Webhook:
             canary_record(
                 cluster,
                 self._options.collector,
-                SOURCE,
+                self._options.intake.source,
                 now,
                 caught_up=self._seen.is_caught_up(cluster, now_s),
             )
@@ -144,7 +144,7 @@ class Webhook:
 
     def _sender(self, request: web.BaseRequest) -> str:
         path = request.raw_path
-        if not path.startswith(ROOT):
+        if not path.startswith(self._options.intake.root):
             raise RequestRefusedError(Refusal.PATH)
         if request.method != hdrs.METH_POST:
             raise RequestRefusedError(Refusal.METHOD)
@@ -181,15 +181,17 @@ class Webhook:
         self._counts.bytes += size_bytes
 
     async def _records(self, cluster: str, body: bytes, now: datetime) -> list[Record]:
+        intake = self._options.intake
         try:
-            raws = split(body)
+            raws = intake.split(body)
             if raws is None:
-                raws = await asyncio.to_thread(scan, body)
+                raws = await asyncio.to_thread(intake.scan, body)
         except NotJsonError as error:
             raise RequestRefusedError(Refusal.NOT_JSON) from error
         except TooManyEventsError as error:
             raise RequestRefusedError(Refusal.TOO_MANY) from error
-        envelope = Envelope(cluster, self._options.collector, Format.KUBERNETES_AUDIT, now, SOURCE)
+        form, collector = Format.RECORD, self._options.collector
+        envelope = Envelope(cluster, collector, form, now, intake.source)
         return [
             (envelope, raw) if len(raw) <= MAX_RECORD_BYTES else await self._shorten(envelope, raw)
             for raw in raws

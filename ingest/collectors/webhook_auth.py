@@ -7,6 +7,7 @@ credential cannot write as another.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import string
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROOT: Final = "/audit"
+"""Path of the audit webhook, below which clusters are named."""
+
 NAME_CHARACTERS: Final = 253
 """Longest cluster name: that of a DNS name."""
 
@@ -83,16 +86,20 @@ def _digest(token: str) -> bytes:
 class Senders:
     """Who may send, and as which cluster."""
 
-    __slots__ = ("_certificates", "_tokens")
+    __slots__ = ("_certificates", "_root", "_tokens")
 
-    def __init__(self, tokens: Mapping[bytes, str] | None, *, certificates: bool) -> None:
+    def __init__(
+        self, tokens: Mapping[bytes, str] | None, *, certificates: bool, root: str = ROOT
+    ) -> None:
         """Take hashes of tokens as `read_tokens` returns them; None: no token is asked for.
 
         Parameters
             certificates: the TLS layer has verified a certificate of every client.
+            root: path below which clusters are named.
         """
         self._tokens = None if tokens is None else dict(tokens)
         self._certificates = certificates
+        self._root = root
 
     @property
     def clusters(self) -> frozenset[str]:
@@ -111,7 +118,7 @@ class Senders:
         Raises
             RequestRefusedError: no such path, no or a wrong credential, or one of another cluster.
         """
-        named = _named(raw_path)
+        named = _named(raw_path, self._root)
         proven = self._proven(authorization, certificate)
         if proven is not None and named not in {"", proven}:
             raise RequestRefusedError(Refusal.CLUSTER)
@@ -128,25 +135,40 @@ class Senders:
         return _common_name(certificate) if self._certificates else None
 
     def _of_token(self, authorization: str | None) -> str:
-        scheme, _, token = (authorization or "").partition(" ")
-        given = _digest(token.strip())
+        given = _digest(_token(authorization or ""))
         # All are compared, so that the time taken does not tell which one was close.
         found = [name for known, name in (self._tokens or {}).items() if _same(known, given)]
-        if scheme.lower() != "bearer" or not found:
+        if not found:
             raise RequestRefusedError(Refusal.UNAUTHORIZED)
         return found[0]
+
+
+def _token(authorization: str) -> str:
+    """Return the token of ``Bearer TOKEN``, or the password of ``Basic``; empty for anything else.
+
+    Basic because Falco's http_output can send no header: `https://falco:TOKEN@HOST/falco`.
+    """
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(given.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _same(known: bytes, given: bytes) -> bool:
     return hmac.compare_digest(known, given)
 
 
-def _named(raw_path: str) -> str:
+def _named(raw_path: str, root: str) -> str:
     """Return what follows `/audit/`; empty for `/audit` itself. Nothing is decoded: `%` is out."""
     path = raw_path.partition("?")[0]
-    if path == ROOT:
+    if path == root:
         return ""
-    name = path.removeprefix(ROOT + "/")
+    name = path.removeprefix(root + "/")
     if name == path or not is_cluster_name(name):
         raise RequestRefusedError(Refusal.PATH)
     return name

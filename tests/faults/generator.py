@@ -82,7 +82,7 @@ class Generator:
     def _send(self, planted: Planted) -> None:
         """Send one record, waiting for room."""
         now = datetime.now(UTC)
-        envelope = Envelope(planted.cluster, COLLECTOR, Format.KUBERNETES_AUDIT, now, "planted")
+        envelope = Envelope(planted.cluster, COLLECTOR, Format.RECORD, now, "planted")
         while True:
             try:
                 self._producer.send(envelope, planted.value, self._answered)

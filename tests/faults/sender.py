@@ -35,7 +35,7 @@ class Sender:
     def send(self, planted: Planted, received: datetime | None = None) -> None:
         """Send a record, waiting for room."""
         time = received or datetime.now(UTC)
-        envelope = Envelope(planted.cluster, "sender", Format.KUBERNETES_AUDIT, time, "chosen")
+        envelope = Envelope(planted.cluster, "sender", Format.RECORD, time, "chosen")
         while True:
             try:
                 self._producer.send(envelope, planted.value, self._answered)

@@ -78,7 +78,7 @@ def send(broker: MockBroker, count: int) -> Outcome:
     answers: list[str | None] = []
     config = {"bootstrap.servers": broker.bootstrap_servers, "log_level": 0}
     producer = RecordProducer(config, TOPIC)
-    envelope = Envelope("c", "test", Format.KUBERNETES_AUDIT, datetime.now(UTC))
+    envelope = Envelope("c", "test", Format.RECORD, datetime.now(UTC))
     refused: list[str] = []
     end = time.monotonic() + LIMIT_S
     try:

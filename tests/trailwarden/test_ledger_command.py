@@ -48,7 +48,7 @@ class Service:
 
     def receive(self, count: int, cluster: str = "blue", minute: int = 5) -> None:
         envelope = Envelope(
-            cluster, "tail-1", Format.KUBERNETES_AUDIT, HOUR.replace(minute=minute), "audit.log"
+            cluster, "tail-1", Format.RECORD, HOUR.replace(minute=minute), "audit.log"
         )
         for _ in range(count):
             self.sender.send(b"{}", PARTITION, cluster.encode(), [*headers_of(envelope)])
@@ -63,7 +63,7 @@ class Service:
 
     def refuse(self, offset: int) -> None:
         place = Place(self.raw, PARTITION, offset)
-        envelope = Envelope("blue", "tail-1", Format.KUBERNETES_AUDIT, HOUR, "audit.log")
+        envelope = Envelope("blue", "tail-1", Format.RECORD, HOUR, "audit.log")
         refused = Refused(Stage.DECODE, Reason.NOT_JSON, "raw", offset, 2, "0" * 64, "no")
         self.quarantine.add(refused_document(refused, envelope, place))
         assert self.quarantine.flush(30)

@@ -49,7 +49,7 @@ class Setting:
         assert self.topic.flush(30)
 
     def refuse(self, cluster: str, value: bytes, reason: Reason, received: datetime) -> str:
-        envelope = Envelope(cluster, "tail-1", Format.KUBERNETES_AUDIT, received, "audit.log")
+        envelope = Envelope(cluster, "tail-1", Format.RECORD, received, "audit.log")
         headers = [(name, data) for name, data in headers_of(envelope)]
         offset = self.sender.send(value, 1, cluster.encode(), [*headers])
         place = Place(self.raw, 1, offset)
@@ -148,12 +148,12 @@ def test_what_cannot_be_replayed_says_why(setting: Setting) -> None:
     assert "unknown" in done.stdout
     gone = refused_document(
         Refused(Stage.DECODE, Reason.NOT_JSON, "raw", 900, 3, "0" * 64, "gone"),
-        Envelope("blue", "", Format.KUBERNETES_AUDIT, NOW),
+        Envelope("blue", "", Format.RECORD, NOW),
         Place(setting.raw, 1, 900),
     )
     changed = refused_document(
         Refused(Stage.DECODE, Reason.NOT_JSON, "raw", 0, 3_000, "0" * 64, "other"),
-        Envelope("blue", "", Format.KUBERNETES_AUDIT, NOW),
+        Envelope("blue", "", Format.RECORD, NOW),
         Place(setting.raw, 1, 0, 5),
     )
     setting.topic.add(gone)

@@ -50,7 +50,7 @@ def message(
     partition: int = 0,
     received: datetime = NOON + timedelta(seconds=1),
     salvage: Salvage | None = None,
-    kind: Format = Format.KUBERNETES_AUDIT,
+    kind: Format = Format.RECORD,
 ) -> Record:
     """Return a message; a value that is not bytes is written as JSON."""
     raw = value if isinstance(value, bytes) else orjson.dumps(value)

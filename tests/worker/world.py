@@ -132,7 +132,7 @@ def read(record: Record) -> Item:
 
 
 def record_of(partition: int, offset: int, item: Item) -> Record:
-    kind = Format.CANARY if item.canary else Format.KUBERNETES_AUDIT
+    kind = Format.CANARY if item.canary else Format.RECORD
     envelope = Envelope(item.cluster, "c", kind, item.time + timedelta(seconds=1))
     value = f"{item.number} {item.time_s} {item.cluster} {item.bad:d} {item.canary:d}"
     return Record(partition, offset, value.encode(), envelope)

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ingest.collectors.checkpoint_file import CheckpointFile
 from ingest.collectors.producer import Answer, ProducerFailedError, ProducerFullError
 from ingest.collectors.tail import Tail, TailOptions
-from ingest.collectors.tail_checkpoint import CheckpointFile
+from ingest.collectors.tail_checkpoint import Place
 from ingest.envelope import Envelope, Format
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -79,7 +80,7 @@ class Bench:
     def _start(self) -> Tail:
         patterns = tuple(str(self.folder / pattern) for pattern in self.patterns)
         options = TailOptions("prod", "node", patterns, self.state / "spool", **self.options)
-        checkpoint = CheckpointFile(self.state / "tail.json")
+        checkpoint = CheckpointFile(self.state / "tail.json", Place)
         try:
             return Tail(options, self.broker, checkpoint, self._note)
         except BaseException:
@@ -125,7 +126,7 @@ class Bench:
         return self.tail.close(1.0)
 
     def offsets(self) -> dict[str, int]:
-        checkpoint = CheckpointFile(self.state / "other.json")
+        checkpoint = CheckpointFile(self.state / "other.json", Place)
         (self.state / "other.json").write_bytes((self.state / "tail.json").read_bytes())
         places = checkpoint.load()
         checkpoint.close()

@@ -146,7 +146,7 @@ def test_records_are_moved_unwrapped_with_key_and_envelope(topics: Topics, tmp_p
     received = datetime.fromtimestamp(WRITTEN_MS / 1000, UTC)
 
     def moved(cluster: str, value: bytes, topic: str) -> tuple[bytes, bytes, Envelope]:
-        kind = Format.KUBERNETES_AUDIT
+        kind = Format.RECORD
         return cluster.encode(), value, Envelope(cluster, "mover", kind, received, topic)
 
     assert found == {
@@ -220,6 +220,37 @@ def test_partitions_change_owners_without_a_loss(topics: Topics, tmp_path: Path)
     records = count(topics.servers, topics.raw)
     found = {message.value() for message in read(topics.servers, topics.raw, records)}
     assert found == {event(number) for number in range(1200)}
+
+
+def aks(cluster: str, *events: bytes) -> bytes:
+    place = "/SUBSCRIPTIONS/0/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.CONTAINERSERVICE/MANAGEDCLUSTERS"
+    records = [
+        {
+            "category": "kube-audit",
+            "resourceId": f"{place}/{cluster}",
+            "properties": {"log": one.decode()},
+        }
+        for one in events
+    ]
+    return json.dumps({"records": records}).encode()
+
+
+@pytest.mark.parametrize("is_believed", [True, False])
+def test_an_envelope_names_the_cluster_where_it_is_believed(
+    topics: Topics, tmp_path: Path, is_believed: bool
+) -> None:
+    topic = topics.topic("hub")
+    topics.create(topic, topics.raw)
+    topics.write(topic, aks("RED", event(1), event(2)))
+    sender = Withholding()
+    believed = frozenset({topic}) if is_believed else frozenset()
+    options = InboxOptions(f"{topics.prefix}.", {}, "mover", tmp_path, 2.0, believed)
+    inbox = Inbox(topics.config, topics.prefix, options, sender, note=lambda *_, **__: None)
+    run([inbox], lambda: len(sender.on_the_way) == 2)
+    clusters = {envelope.cluster.lower() for envelope, _, _ in sender.on_the_way}
+    assert clusters == ({"red"} if is_believed else {"hub"})
+    assert [raw for _, raw, _ in sender.on_the_way] == [event(1), event(2)]
+    inbox.close()
 
 
 def test_an_end_without_a_producer_leaves_the_group_and_commits_nothing(

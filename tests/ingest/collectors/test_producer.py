@@ -22,7 +22,7 @@ from ingest.salvage import MAX_RECORD_BYTES
 from tests.ingest.collectors.mock_broker import INIT_PRODUCER_ID, PRODUCE, MockBroker, read
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)
-ENVELOPE = Envelope("prod-eu", "node-1", Format.KUBERNETES_AUDIT, NOW, "/var/log/audit.log")
+ENVELOPE = Envelope("prod-eu", "node-1", Format.RECORD, NOW, "/var/log/audit.log")
 FENCED = 90  # PRODUCER_FENCED
 CLUSTER_AUTHORIZATION_FAILED = 31
 TOPIC_AUTHORIZATION_FAILED = 29

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ingest.collectors.canary import Canary, read_canary
+from ingest.collectors.checkpoint_file import BadCheckpointError
 from ingest.collectors.producer import ProducerFailedError
-from ingest.collectors.tail_checkpoint import BadCheckpointError
 from ingest.collectors.tail_lines import LINE_BYTES
 from ingest.envelope import Envelope, Format
 from ingest.salvage import MAX_RECORD_BYTES
@@ -56,7 +56,7 @@ def test_lines_are_sent_untouched_with_their_envelope(bench: Bench) -> None:
     bench.poll()
     assert sent(bench) == values
     received = START + timedelta(seconds=1)
-    expected = Envelope("prod", "node", Format.KUBERNETES_AUDIT, received, str(bench.log))
+    expected = Envelope("prod", "node", Format.RECORD, received, str(bench.log))
     assert {envelope for envelope, _ in bench.broker.taken[:4]} == {expected}
     assert (bench.tail.counts.records, bench.tail.counts.acknowledged) == (4, 4)
     assert bench.tail.counts.bytes == sum(map(len, values))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.collectors.tail_checkpoint import BadCheckpointError, CheckpointFile, Place
+from ingest.collectors.checkpoint_file import BadCheckpointError, CheckpointFile
+from ingest.collectors.tail_checkpoint import Place
 from ingest.collectors.tail_lines import CHUNK_BYTES, LINE_BYTES, take, take_rest
 from ingest.collectors.tail_look import Watch
 from ingest.collectors.tail_plan import HEAD_BYTES, FileId
@@ -177,22 +178,22 @@ def test_siblings_of_a_plain_path_are_seen_but_not_wanted(tmp_path: Path) -> Non
 
 def test_a_checkpoint_is_read_as_it_was_saved(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "tail.json"
-    checkpoint = CheckpointFile(path)
+    checkpoint = CheckpointFile(path, Place)
     assert checkpoint.load() == []
     checkpoint.save([PLACE])
     checkpoint.close()
-    checkpoint = CheckpointFile(path)
+    checkpoint = CheckpointFile(path, Place)
     assert checkpoint.load() == [PLACE]
     assert path.stat().st_mode & 0o077 == 0
     checkpoint.close()
 
 
 def test_only_one_collector_uses_a_checkpoint(tmp_path: Path) -> None:
-    first = CheckpointFile(tmp_path / "tail.json")
+    first = CheckpointFile(tmp_path / "tail.json", Place)
     with pytest.raises(BadCheckpointError, match="another collector uses it"):
-        CheckpointFile(tmp_path / "tail.json")
+        CheckpointFile(tmp_path / "tail.json", Place)
     first.close()
-    CheckpointFile(tmp_path / "tail.json").close()
+    CheckpointFile(tmp_path / "tail.json", Place).close()
 
 
 @pytest.mark.parametrize(
@@ -204,7 +205,7 @@ def test_a_checkpoint_that_cannot_be_read_stops_the_start(
     tmp_path: Path, content: bytes, why: str
 ) -> None:
     (tmp_path / "tail.json").write_bytes(content)
-    checkpoint = CheckpointFile(tmp_path / "tail.json")
+    checkpoint = CheckpointFile(tmp_path / "tail.json", Place)
     with pytest.raises(BadCheckpointError, match=why):
         checkpoint.load()
     checkpoint.close()
@@ -213,4 +214,4 @@ def test_a_checkpoint_that_cannot_be_read_stops_the_start(
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BadCheckpointError, match=r"tail\.json: Not a directory|File exists"):
-        CheckpointFile(tmp_path / "file" / "tail.json")
+        CheckpointFile(tmp_path / "file" / "tail.json", Place)

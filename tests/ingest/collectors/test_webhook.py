@@ -46,7 +46,7 @@ def test_each_event_becomes_a_record_of_its_cluster_byte_for_byte(webhook: Runni
         "collector-1",
         "webhook",
     )
-    assert envelope.format is Format.KUBERNETES_AUDIT
+    assert envelope.format is Format.RECORD
     assert abs(envelope.received.timestamp() - time.time()) < 60
     counts = webhook.counts
     assert (counts.requests, counts.records, counts.acknowledged) == (1, 3, 3)

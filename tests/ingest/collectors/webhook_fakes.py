@@ -18,6 +18,7 @@ from typing import Self
 from ingest.collectors.counts import CollectorCounts
 from ingest.collectors.http_connections import listen
 from ingest.collectors.http_limits import HttpLimits
+from ingest.collectors.intake import AUDIT, Intake
 from ingest.collectors.producer import ProducerFailedError, ProducerFullError
 from ingest.collectors.webhook import WebhookOptions
 from ingest.collectors.webhook_auth import Senders
@@ -109,6 +110,7 @@ class RunningWebhook:
     canary_interval_s: float = 0.0
     stop_s: float = 5.0
     spool: Path = Path("unused")
+    intake: Intake = AUDIT
     producer: FakeProducer = field(default_factory=FakeProducer)
     counts: CollectorCounts = field(default_factory=CollectorCounts)
     bugs: list[Exception] = field(default_factory=list)
@@ -163,7 +165,7 @@ class RunningWebhook:
             tls=self.tls,
             counts=self.counts,
             options=ServiceOptions(
-                WebhookOptions("collector-1", self.spool, self.acknowledge_s),
+                WebhookOptions("collector-1", self.spool, self.acknowledge_s, self.intake),
                 self.limits,
                 self.canary_interval_s,
                 self.stop_s,

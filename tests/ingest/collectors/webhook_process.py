@@ -14,7 +14,7 @@ import urllib.request
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from worker.configuration import Collect, Kafka, Settings, Telemetry, Webhook
+from worker.configuration import Collect, Falco, Kafka, Settings, Telemetry, Webhook
 from worker.services.ports import free_port
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -22,24 +22,37 @@ _CONTEXT.set_forkserver_preload(["worker.collect_webhook", __name__])
 START_S = 20.0
 
 
-def _run(settings: Settings, log: Path) -> None:
-    from worker.collect_webhook import collect_webhook  # noqa: PLC0415 - in the child only
+def _run(settings: Settings, log: Path, group: str) -> None:
+    from worker.collect_webhook import (  # noqa: PLC0415 - in the child only
+        collect_falco,
+        collect_webhook,
+    )
 
     with log.open("a") as file:
         os.dup2(file.fileno(), 2)
-        sys.exit(collect_webhook(settings, "test"))
+        collect = collect_falco if group == "falco" else collect_webhook
+        sys.exit(collect(settings, "test"))
 
 
 class WebhookProcess:
     """One replica on a port that stays the same over restarts."""
 
-    def __init__(self, kafka: str, topic: str, log: Path, webhook: Webhook | None = None) -> None:
+    def __init__(
+        self,
+        kafka: str,
+        topic: str,
+        log: Path,
+        webhook: Webhook | None = None,
+        group: str = "webhook",
+    ) -> None:
         given = (webhook or Webhook(acknowledge_s=2.0)).model_dump()
         self.port, self.health_port = free_port(), free_port()
         self.log = log
+        self._group = group
         self._settings = Settings(
             kafka=Kafka(bootstrap_servers=kafka, raw_topic=topic),
             webhook=Webhook(**{**given, "port": self.port}),
+            falco=Falco(**{**given, "port": self.port}),
             collect=Collect(name=f"webhook-{self.port}", canary_interval_s=0),
             telemetry=Telemetry(port=self.health_port),
         )
@@ -52,7 +65,7 @@ class WebhookProcess:
         return self._process.pid
 
     def start(self, *, ready: bool = True) -> None:
-        self._process = _CONTEXT.Process(target=_run, args=(self._settings, self.log))
+        self._process = _CONTEXT.Process(target=_run, args=(self._settings, self.log, self._group))
         self._process.start()
         end = time.monotonic() + START_S
         while ready and self.page("readyz")[0] != 200:
