@@ -2,9 +2,9 @@
 
     python benchmarks/formats.py [FORMAT...]
 
-The golden records of a format with which nothing is wrong, over and over with other numbers in them (ids, times,
-ports), so that no cache of whole records can help. Best of three, user and system CPU. Figures
-compare within one run only: other work on the machine slows all of them.
+The golden records of a format with which nothing is wrong, over and over with other numbers in them
+(ids, times, ports), so that no cache of whole records can help. Best of three, user and system CPU.
+Figures compare within one run only: other work on the machine slows all of them.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def _read(accounts: Accounts, rules: int) -> Iterator[str]:
         first, last = (f"{time:%Y-%m-%d %H:%M:%S}" for time in (accounts.first, accounts.last))
         yield f"Events from {first} to {last} UTC."
     if accounts.unwanted:
-        yield f"{_counted(accounts.unwanted, 'record')} told of something else and were passed over."
+        yield f"{_counted(accounts.unwanted, 'record')} about something else: passed over."
     if accounts.late:
         yield f"{_counted(accounts.late, 'event')} came late: behind the time the log had reached."
     if accounts.with_issues:

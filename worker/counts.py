@@ -39,9 +39,9 @@ class WorkerCounts:
 
     ``records`` are messages of `raw`; ``extra`` are items beyond the first of a message that held
     a list. records + extra = events + repeats + quarantined + canaries + unwanted. ``late`` and
-    ``salvaged`` are parts of events. ``findings`` counts by rule id, ``quarantined`` by reason, ``retries`` and
-    ``wait_seconds`` by sink, ``evictions`` by memory. ``lag``, ``position`` and ``committed`` are
-    present values by partition; one that is taken away is removed from all three.
+    ``salvaged`` are parts of events. ``findings`` counts by rule id, ``quarantined`` by reason,
+    ``retries`` and ``wait_seconds`` by sink, ``evictions`` by memory. ``lag``, ``position`` and
+    ``committed`` are present values by partition; one that is taken away is removed from all three.
     ``cluster_share`` is the part of this worker's time that one cluster takes (0 to 1, see
     `worker.cluster_rate`). ``sources`` is the time of each source's last canary, ``clock_off_s``
     how far a collector's clock is from the broker's, by (cluster, collector). ``last_batch`` is

@@ -57,7 +57,8 @@ def _process(name: str, kind: MetricKind, help_: str, watch: str) -> Metric:
 
 
 # What came, and what became of it: records + extra_items = events + repeats + quarantined
-# + canaries + unwanted. The ledger compares the same sums from the stores; these are for dashboards.
+# + canaries + unwanted. The ledger compares the same sums from the stores; these are for
+# dashboards.
 RECORDS: Final = _counter(
     "records", "Messages read from the raw topic.", "its rate is the load of this worker"
 )

@@ -20,7 +20,7 @@ from ingest.formats import clock
 from ingest.formats.falco_act import Rest, take, tell_act
 from ingest.formats.falco_columns import CLASSES, NUMBERS, SPENT, TEXTS, WORKLOADS
 from ingest.formats.leftovers import leftovers
-from ingest.formats.reader import NOTHING_LENGTH, Reader
+from ingest.formats.reader import NOTHING, Reader
 from ingest.formats.seen import Action, Dataset, NotThisFormatError, Seen
 
 if TYPE_CHECKING:
@@ -130,17 +130,17 @@ def _spread(output: Document, fields: Fields, read: Reader) -> Rest:
     rest: Rest = {}
     ancestors: dict[int, str] = {}
     for key, value in output.items():
-        if value is None or key in SPENT:
+        if value is None:
             continue
         if (column := TEXTS.get(key)) is not None:
-            is_said = type(value) is str and len(value) > NOTHING_LENGTH
-            if (text := value if is_said else read.text(output, key)) is not None:
-                fields.setdefault(column, text)
+            text = value if type(value) is str else read.text(output, key)
+            if text is not None and column not in fields and text not in NOTHING:
+                fields[column] = text
         elif key in NUMBERS:
             fields[NUMBERS[key]] = read.number(output, key)
         elif key[:_AT] == _ANCESTOR and type(value) is str:
             _ancestor(key, value, ancestors)
-        elif value not in _NOTHING:
+        elif value not in _NOTHING and key not in SPENT:
             rest[key] = value
     _complete_process(fields, ancestors, rest, read)
     _complete_place(fields, rest, read)

@@ -115,9 +115,8 @@ def _tell_file(action: Action, kind: str, rest: Rest, fields: Fields, read: Read
         fields["file.path"] = take(rest, read, *old)
         fields["file.target_path"] = take(rest, read, *new)
         return
-    if path := take(rest, read, "fs.path.name") or fields.get("file.path"):
-        fields["file.path"] = path
-    elif path := take(rest, read, *_PATHS):
+    path = take(rest, read, "fs.path.name") or fields.get("file.path")
+    if path := path or take(rest, read, *_PATHS):
         fields["file.path"] = path
     if kind in FOLDERS:
         fields["file.type"] = "dir"

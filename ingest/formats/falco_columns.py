@@ -1,4 +1,4 @@
-"""Falco's fields and the columns they fill, one to one.
+"""Falco's fields and the columns they fill, one to one; names of an alert's fields in, layout out.
 
 Separate from the decoder because it is a table. Names and meanings: falco.org, reference "Supported
 Fields for Conditions and Outputs", and the k8smeta plugin's README (falcosecurity/plugins).
@@ -6,7 +6,12 @@ Fields for Conditions and Outputs", and the k8smeta plugin's README (falcosecuri
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ingest.formats.reader import Document
 
 TEXTS: Final = {
     "proc.name": "process.name",
@@ -70,3 +75,55 @@ CLASSES: Final = frozenset(
     }
 )
 """First words of the fields that Falco and its plugins fill in; falcosidekick adds others."""
+
+_ANCESTOR: Final = "proc.aname["
+_GENERATIONS: Final = 3
+"""Digits of the oldest generation that counts."""
+
+_MOST_FIELDS: Final = 64
+_MOST_CHARACTERS: Final = 4_096
+"""Of all names together; more are laid out anew each time, not remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the fields of an alert go, by name; `texts` and `numbers` with their columns.
+
+    ``ancestors`` are in order, the parent first; ``own`` are those that Falco itself gives.
+    """
+
+    texts: tuple[tuple[str, str], ...]
+    numbers: tuple[tuple[str, str], ...]
+    ancestors: tuple[str, ...]
+    others: tuple[str, ...]
+    own: tuple[str, ...]
+
+
+def layout_of(output: Document) -> Layout:
+    """Return the layout of an alert's fields; a rule prints the same ones each time."""
+    names = tuple(output)
+    is_usual = len(names) <= _MOST_FIELDS and len("".join(names)) <= _MOST_CHARACTERS
+    return _known(names) if is_usual else _layout(names)
+
+
+def _layout(names: tuple[str, ...]) -> Layout:
+    generations = {name: _generation(name) for name in names}
+    ancestors = sorted((n for n in names if generations[n]), key=lambda name: generations[name])
+    spent = SPENT | TEXTS.keys() | NUMBERS.keys()
+    return Layout(
+        texts=tuple((name, TEXTS[name]) for name in names if name in TEXTS),
+        numbers=tuple((name, NUMBERS[name]) for name in names if name in NUMBERS),
+        ancestors=tuple(ancestors),
+        others=tuple(n for n in names if n not in spent and not n.startswith(_ANCESTOR)),
+        own=tuple(n for n in names if n.partition(".")[0] in CLASSES and "[" not in n),
+    )
+
+
+_known = lru_cache(1_024)(_layout)
+
+
+def _generation(name: str) -> int:
+    """Return 2 of ``proc.aname[2]``, a process's grandparent; 0 of what is no ancestor's name."""
+    number = name.removeprefix(_ANCESTOR).removesuffix("]")
+    is_number = number.isascii() and number.isdigit() and len(number) <= _GENERATIONS
+    return int(number) if is_number and name.startswith(_ANCESTOR) else 0

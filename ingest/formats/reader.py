@@ -13,7 +13,7 @@ from ingest.formats.tolerant import as_json
 
 Document = Mapping[str, Any]
 
-_NOTHING: Final = frozenset({"", "<NA>", "<nil>", "null", "N/A"})
+NOTHING: Final = frozenset({"", "<NA>", "<nil>", "null", "N/A"})
 """What tools write for nothing: Falco ``<NA>``, Go ``<nil>``."""
 
 NOTHING_LENGTH: Final = 5
@@ -39,7 +39,7 @@ class Reader:
         if value is None:
             return None
         if isinstance(value, str):
-            return value if len(value) > NOTHING_LENGTH or value not in _NOTHING else None
+            return value if len(value) > NOTHING_LENGTH or value not in NOTHING else None
         if isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)
         self.issues.append(f"wrong-type:{key}")
@@ -48,10 +48,8 @@ class Reader:
     def number(self, document: Document, key: str) -> int | None:
         """Return a whole number that fits 64 bits; digits in a text count, silently."""
         value = document.get(key)
-        if value is None or value == "":
-            return None
-        if type(value) is int and -_INT64 <= value < _INT64:
-            return value
+        if value is None or value == "" or (type(value) is int and -_INT64 <= value < _INT64):
+            return None if value == "" else value
         if isinstance(value, int) and not isinstance(value, bool):
             return self._bounded(value, key)
         if isinstance(value, float) and value.is_integer():
@@ -60,7 +58,7 @@ class Reader:
             digits = value.strip().removeprefix("-")
             if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS:
                 return self._bounded(int(value), key)
-            if value in _NOTHING:
+            if value in NOTHING:
                 return None
         self.issues.append(f"wrong-type:{key}")
         return None
@@ -73,7 +71,7 @@ class Reader:
         text = str(value).lower() if isinstance(value, str | int) else ""
         if text in _TRUE or text in _FALSE:
             return text in _TRUE
-        if text not in _NOTHING:
+        if text not in NOTHING:
             self.issues.append(f"wrong-type:{key}")
         return None
 
@@ -84,7 +82,7 @@ class Reader:
             return []
         if not isinstance(value, list):
             value = [value]
-        texts = [element for element in value if type(element) is str and element not in _NOTHING]
+        texts = [element for element in value if type(element) is str and element not in NOTHING]
         if len(texts) == len(value):
             return texts
         found = (self.text({key: element}, key) for element in value)

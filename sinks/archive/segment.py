@@ -25,7 +25,7 @@ class Counts:
     """What became of the records of one cluster that were received in one hour.
 
     ``records`` are messages of ``raw`` and ``extra`` the items beyond the first of messages that
-    held a list, so that records + extra = events + repeats + quarantined + canaries + unwanted. ``late``
+    held a list: records + extra = events + repeats + quarantined + canaries + unwanted. ``late``
     are events too: those behind the watermark. ``unwanted`` are sound and about something else.
     """
 

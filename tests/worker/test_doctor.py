@@ -40,7 +40,9 @@ def test_an_installation_is_complete() -> None:
     assert rules.state is State.OK
     sample = check_sample(compiled)
     assert sample.state is State.OK
-    assert "79 sample records" in sample.detail
+    bases = list((shipped_rules() / "bases").iterdir())
+    assert {path.suffix for path in bases} == {".json", ".txt"}
+    assert f"{len(bases)} sample records" in sample.detail
 
 
 def test_a_missing_library_and_a_stranger_in_our_names_fail() -> None:

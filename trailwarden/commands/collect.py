@@ -201,8 +201,8 @@ Examples:
 
 \b
 Reads all objects below the address, compressed or not, and what is new each minute. Credentials are
-found as the cloud's own clients find them. Envelopes of CloudWatch, Cloud Logging and Event Hubs are
-opened and name the cluster, unless --cluster does.
+found as the cloud's own clients find them. Envelopes of CloudWatch, Cloud Logging and Event Hubs
+are opened and name the cluster, unless --cluster does.
 
 \b
 Exit code:

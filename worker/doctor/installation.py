@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from contextlib import suppress
+from datetime import UTC, datetime
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -92,9 +93,10 @@ def check_rules(paths: Sequence[Path]) -> tuple[Result, tuple[Rule, ...]]:
 
 def check_sample(rules: Sequence[Rule]) -> Result:
     """Take the recorded requests that are installed with the rules all the way to findings."""
-    files = sorted((shipped_rules() / "bases").glob("*.json"))
-    raws = [file.read_bytes() for file in files]
-    chunk = Records("bases", raws, list(range(len(raws))))
+    files = sorted((shipped_rules() / "bases").glob("*.*"))
+    raws = [file.read_bytes().strip() for file in files]
+    received = [datetime.now(UTC)] * len(raws)
+    chunk = Records("bases", raws, list(range(len(raws))), received=received)
     try:
         normalized = normalize([chunk], NormalizeSettings("doctor"))
         hits = detect(normalized.events, rules)
@@ -102,8 +104,9 @@ def check_sample(rules: Sequence[Rule]) -> Result:
     except Exception as error:  # noqa: BLE001 - whatever it is, it would stop a worker
         detail = f"{type(error).__name__}: {error}"
         return failed(CheckName.SAMPLE, detail, _REINSTALL)
-    if not raws or normalized.refused or normalized.events.height != len(raws):
-        detail = f"{normalized.events.height} of {len(raws)} sample records became events"
+    places = normalized.events["log.offset"].n_unique()
+    if not raws or normalized.refused or places != len(raws):
+        detail = f"{places} of {len(raws)} sample records became events"
         return failed(CheckName.SAMPLE, detail, _REINSTALL)
     return ok(CheckName.SAMPLE, f"{len(raws)} sample records, {len(found)} findings")
 
