@@ -33,6 +33,10 @@ class Reason(StrEnum):
     TOO_LARGE = "too-large"
     TOO_DEEP = "too-deep"
     NOT_AN_EVENT = "not-an-event"
+    DECODER_FAILED = "decoder-failed"
+    """A fault of ours, not of the record: whoever can write a record must not be able to stop a
+    worker with it. Please report it."""
+
     NOT_WANTED = "not-wanted"
     """Sound, and about something else: another category of a cloud's log, another program's line.
 

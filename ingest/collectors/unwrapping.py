@@ -9,8 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import orjson
 
 from ingest.collectors.event_list import NotJsonError, TooManyEventsError, scan, split
+from ingest.formats.registry import document_decoders
+from ingest.formats.text_lines import is_text_record
 from ingest.json_scan import BLANK
 from ingest.salvage import salvage
 
@@ -27,7 +30,8 @@ _ABSENT: Final = msgspec.Raw(b"")
 class _Wrapper(msgspec.Struct):
     """What says that an object is no event, and where shippers put the text of a line.
 
-    Fluent Bit and Fluentd: `log` (the tail input's key) or `message`. Vector: `message`.
+    Fluent Bit and Fluentd: `log` (the tail input's key) or `message`. Vector: `message`. Filebeat:
+    `message`, and in `log` an object with the file's path.
     """
 
     kind: msgspec.Raw = _ABSENT
@@ -78,13 +82,20 @@ def _unwrapped(value: bytes) -> bytes | None:
     """Return the line within a wrapper: an object, or what is left of an event that was cut off."""
     try:
         found = _wrapper(value)
-        inner = found.log or found.message
+        inner = found.log if bytes(found.log[:1]) == b'"' else found.message
         if not inner or found.kind or found.auditID:
             return None
         line = _text(inner).encode()
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    return line if _is_object(line) or salvage(line) else None
+    is_record = _is_object(line) or salvage(line)
+    return line if is_record or (is_text_record(line) and not _is_event(value)) else None
+
+
+def _is_event(value: bytes) -> bool:
+    """Whether an object is an event of a known format, which repeats a line in its message."""
+    document = orjson.loads(value)
+    return next(document_decoders(document), None) is not None
 
 
 def _is_object(line: bytes) -> bool:

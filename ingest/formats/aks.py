@@ -31,6 +31,9 @@ from ingest.formats.origin import Origin
 from ingest.record import Reason
 
 WANTED: Final = frozenset({"kube-audit", "kube-audit-admin"})
+_LONGEST: Final = 1_024
+"""Characters of what is remembered; Azure's ids of clusters have some 200."""
+
 _CLUSTERS: Final = frozenset({"managedclusters", "connectedclusters"})
 
 
@@ -93,10 +96,17 @@ def _line(log: Raw) -> bytes | None:
     return raw if raw.startswith(b"{") else None
 
 
-@lru_cache(4_096)
 def _origin(resource_id: str | None, location: str | None) -> Origin:
+    is_long = len(resource_id or "") + len(location or "") > _LONGEST
+    return (_named if is_long else _remembered)(resource_id, location)
+
+
+def _named(resource_id: str | None, location: str | None) -> Origin:
     parts = (resource_id or "").lower().split("/")
     named = dict(pairwise(parts))
     cluster = next((named[kind] for kind in _CLUSTERS & named.keys()), None)
     account = named.get("subscriptions")
     return Origin(cluster or None, "azure", account or None, location or None)
+
+
+_remembered = lru_cache(4_096)(_named)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from ingest.formats import clock
 from ingest.formats.auditd_event import fill_act, fill_who
 from ingest.formats.auditd_fields import PATH_FIELDS, Values
-from ingest.formats.auditd_parts import Parts
+from ingest.formats.auditd_parts import Named, Parts
 from ingest.formats.auditd_user import USER_ACTIONS, fill_user
 from ingest.formats.reader import Reader
 from ingest.formats.seen import Dataset, NotThisFormatError, Seen
@@ -26,8 +26,13 @@ if TYPE_CHECKING:
     from ingest.formats.reader import Document
     from ingest.formats.seen import Around, Fields
 
+_HOSTS: Final = (("host", "name"), ("agent", "hostname"), ("beat", "hostname"))
 _MODULE: Final = "auditd"
 _OUTCOMES: Final = {"success": "success", "fail": "failure", "failure": "failure"}
+_NOTHING: Final = frozenset({"", "<NA>", "<nil>", "null", "N/A", "unset", "?", "(none)"})
+"""What Auditbeat, or a shipper of it, writes where there is nothing."""
+
+_PROCESS: Final = (("pid", "pid"), ("comm", "name"), ("exe", "executable"), ("exe", "exe"))
 _USERS: Final = (
     ("uid", "UID", None),
     ("euid", "EUID", "effective"),
@@ -35,7 +40,10 @@ _USERS: Final = (
 )
 """auditd's ids and names, and where Auditbeat puts them."""
 
-_ENDS: Final = ("source", "destination")
+_ENDS: Final = (
+    ("source", "source.ip", "source.port"),
+    ("destination", "destination.ip", "destination.port"),
+)
 
 
 def recognizes(document: Document) -> bool:
@@ -82,65 +90,87 @@ def _kind(own: Document, event: Document, data: Document, read: Reader) -> str:
 
 def _values(document: Document, own: Document, data: Document, read: Reader) -> Values:
     """Return what Auditbeat sorted as auditd had it."""
-    values = {
-        key: text
-        for key in data
-        if not isinstance(data[key], dict | list) and (text := read.text(data, key)) is not None
-    }
+    values: Values = {}
+    for key, value in data.items():
+        if type(value) is str and value not in _NOTHING:
+            values[key] = value
+        elif not isinstance(value, dict | list) and (text := _said(data, key, read)) is not None:
+            values[key] = text
     if "syscall" in values:
         values["SYSCALL"] = values.pop("syscall")
-    user, process = read.mapping(document, "user"), read.mapping(document, "process")
-    names = read.mapping(user, "name_map")
+    if "user" in document:
+        _put_users(values, read.mapping(document, "user"), read)
+    if "process" in document:
+        _put_process(values, read.mapping(document, "process"), read)
+    _put(values, "ses", own, "session", read)
+    if "tags" in document and (key := "\x01".join(read.texts(document, "tags"))):
+        values.setdefault("key", key)
+    if "source" in document:
+        source = read.mapping(document, "source")
+        _put(values, "addr", source, "ip", read)
+        _put(values, "hostname", source, "domain", read)
+    return values
+
+
+def _put_users(values: Values, user: Document, read: Reader) -> None:
+    names = read.mapping(user, "name_map") if "name_map" in user else {}
     for number, name, inner in _USERS:
-        place = user if inner is None else read.mapping(user, inner)
-        _put(values, number, read.text(place, "id") or read.text(user, number))
-        _put(values, name, read.text(place, "name") or read.text(names, number))
-    parent = read.mapping(process, "parent")
-    _put(values, "pid", read.text(process, "pid"))
-    _put(values, "ppid", read.text(parent, "pid") or read.text(process, "ppid"))
-    _put(values, "comm", read.text(process, "name"))
-    _put(values, "exe", read.text(process, "executable") or read.text(process, "exe"))
-    _put(values, "ses", read.text(own, "session"))
-    _put(values, "key", "\x01".join(read.texts(document, "tags")))
-    source = read.mapping(document, "source")
-    _put(values, "addr", read.text(source, "ip"))
-    _put(values, "hostname", read.text(source, "domain"))
-    return {key: text for key, text in values.items() if text != "(none)"}
+        place = user
+        if inner is not None:
+            place = read.mapping(user, inner) if inner in user else {}
+        _put(values, number, place, "id", read)
+        _put(values, number, user, number, read)
+        _put(values, name, place, "name", read)
+        _put(values, name, names, number, read)
 
 
-def _put(values: Values, key: str, text: str | None) -> None:
-    if text and text not in {"unset", "?"}:
-        values.setdefault(key, text)
+def _put_process(values: Values, process: Document, read: Reader) -> None:
+    for key, name in _PROCESS:
+        _put(values, key, process, name, read)
+    if "parent" in process:
+        _put(values, "ppid", read.mapping(process, "parent"), "pid", read)
+    _put(values, "ppid", process, "ppid", read)
+
+
+def _put(values: Values, key: str, place: Document, name: str, read: Reader) -> None:
+    """Lay what ``place`` calls ``name``, unless there is nothing, or the field is there already."""
+    if name in place and key not in values and (text := _said(place, name, read)) is not None:
+        values[key] = text
+
+
+def _said(place: Document, name: str, read: Reader) -> str | None:
+    text = place[name]
+    if type(text) is not str:
+        text = read.text(place, name)
+    return None if text in _NOTHING else text
 
 
 def _fill(kind: str, values: Values, own: Document, fields: Fields, read: Reader) -> None:
     """Tell the act as for auditd's log."""
+    fill_who(values, fields)
     if kind in USER_ACTIONS:
         fields["event.outcome"] = "unknown"
-        fill_who(values, fields)
         fill_user(kind, values, fields)
         return
-    parts = Parts("", None, lambda path: _path(path, read))
-    call = {key: values[key] for key in values if key in _CALL}
-    parts.lines["SYSCALL"] = call if "SYSCALL" in values else {}
+    parts = Parts("", None, lambda path: _name(path, read), lambda path: _path(path, read))
     if kind not in {"", "SYSCALL"}:
-        parts.lines = {kind: values} | ({"SYSCALL": call} if "SYSCALL" in values else {})
-    call["success"] = _RESULTS.get(read.text(own, "result") or "", "")
-    parts.path_lines = list(read.mappings(own, "paths"))
-    if parts.path_lines:
-        parts.first_name = read.text(parts.path_lines[0], "name")
-    fill_who(values, fields)
+        parts.lines[kind] = values
+    if "SYSCALL" in values:
+        parts.lines["SYSCALL"] = values
+        values["success"] = _RESULTS.get(read.text(own, "result") or "", "")
+    elif not parts.lines:
+        parts.lines["SYSCALL"] = {}
+    if "paths" in own:
+        parts.path_lines = list(read.mappings(own, "paths"))
+        parts.first_name = _name(parts.path_lines[0], read).name if parts.path_lines else None
     fill_act(parts, kind or "SYSCALL", fields)
     _fill_unix(own, fields, read)
 
 
 _RESULTS: Final = {"success": "yes", "fail": "no"}
-_CALL: Final = frozenset(
-    {
-        *("arch", "exit", "a0", "a1", "a2", "a3", "SYSCALL", "tty", "pid", "ppid", "comm", "exe"),
-        *("ses", "key", "uid", "UID", "euid", "EUID", "auid", "AUID"),
-    }
-)
+def _name(path: Document, read: Reader) -> Named:
+    kind = read.text(path, "nametype") or read.text(path, "objtype") or ""
+    return Named(read.text(path, "name"), kind, path)
 
 
 def _path(path: Document, read: Reader) -> Values:
@@ -163,25 +193,26 @@ def _outcome(own: Document, event: Document, fields: Fields, read: Reader) -> st
 
 
 def _host(document: Document, read: Reader) -> str | None:
-    host, agent = read.mapping(document, "host"), read.mapping(document, "agent")
-    old = read.mapping(document, "beat")
-    return read.text(host, "name") or read.text(agent, "hostname") or read.text(old, "hostname")
+    for key, name in _HOSTS:
+        if key in document and (found := read.text(read.mapping(document, key), name)):
+            return found
+    return None
 
 
 def _fill_sorted(document: Document, fields: Fields, read: Reader) -> None:
     """Fill what stands in ECS fields and is not told by the lines."""
-    process = read.mapping(document, "process")
-    fields["process.working_directory"] = read.text(process, "working_directory")
-    if args := read.texts(process, "args"):
-        fields["process.args"] = args
-    elif title := read.text(process, "title"):
-        fields.setdefault("process.command_line", title)
-    for end in _ENDS:
-        place = read.mapping(document, end)
-        if address := read.text(place, "ip"):
-            fields[f"{end}.ip"] = address
-            fields[f"{end}.port"] = read.number(place, "port")
-    fields["container.id"] = read.text(read.mapping(document, "container"), "id")
+    if isinstance(process := document.get("process"), dict):
+        fields["process.working_directory"] = read.text(process, "working_directory")
+        if args := read.texts(process, "args"):
+            fields["process.args"] = args
+        elif title := read.text(process, "title"):
+            fields.setdefault("process.command_line", title)
+    for end, address_column, port_column in _ENDS:
+        if end in document and (address := read.text(place := read.mapping(document, end), "ip")):
+            fields[address_column] = address
+            fields[port_column] = read.number(place, "port")
+    if "container" in document:
+        fields["container.id"] = read.text(read.mapping(document, "container"), "id")
     if "kubernetes" in document:
         _fill_pod(read.mapping(document, "kubernetes"), fields, read)
 

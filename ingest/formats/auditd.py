@@ -20,11 +20,11 @@ from ingest.formats.auditd_fields import (
     PATH_FIELDS,
     Values,
     decoded,
-    first_name,
     picked,
+    text_in,
     values_of,
 )
-from ingest.formats.auditd_parts import Parts
+from ingest.formats.auditd_parts import Named, Parts
 from ingest.formats.seen import NotThisFormatError
 
 if TYPE_CHECKING:
@@ -56,13 +56,15 @@ def decode_text(text: str, around: Around) -> list[Seen]:  # noqa: ARG001 - audi
             continue
         node, _, kind = head.rpartition("type=")
         if parts is None:
-            parts = Parts(event_id, node.removeprefix("node=").strip() or None, _path)
+            parts = Parts(event_id, node.removeprefix("node=").strip() or None, _name, _path)
         if event_id == parts.event_id:
             _add(parts, kind.strip(), body.strip(), words)
     if parts is None or not parts.kind:
         raise NotThisFormatError("no line of an audit event")
     if words:
         parts.args = _arguments(words)
+    elif title := parts.lines.get("PROCTITLE"):
+        parts.title = [word for word in title.get("proctitle", "").split("\0") if word]
     return [seen_of(parts)]
 
 
@@ -74,25 +76,23 @@ def _add(parts: Parts, kind: str, body: str, words: dict[int, list[tuple[int, st
         return
     if kind == "PATH":
         if not parts.path_lines:
-            parts.first_name = first_name(body)
+            parts.first_name = text_in(body, "name=")
         parts.path_lines.append(body)
         parts.lines.setdefault(kind, {})
         return
     values = picked(body, CALL_FIELDS) if kind == "SYSCALL" else values_of(body)
     first = parts.lines.setdefault(kind, values)
-    if kind == "PROCTITLE" and first is values:
-        parts.title = _title(values)
-    elif kind == "SOCKADDR" and first is values:
+    if kind == "SOCKADDR" and first is values:
         parts.address = _bytes(values.get("saddr", ""))
+
+
+def _name(body: str) -> Named:
+    kind = text_in(body, " nametype=") or text_in(body, " objtype=") or ""
+    return Named(text_in(body, "name="), kind, body)
 
 
 def _path(body: str) -> Values:
     return picked(body, PATH_FIELDS)
-
-
-def _title(values: Values) -> list[str]:
-    title = values.get("proctitle", "")
-    return [word for word in title.split("\0") if word]
 
 
 def _bytes(text: str) -> bytes:

@@ -44,9 +44,9 @@ CALL_FIELDS: Final = (
 """What is read of a SYSCALL line."""
 
 PATH_FIELDS: Final = (
-    *("name", "inode", "mode", "nametype", "objtype", "ouid", "ogid", "OUID", "OGID"),
+    *("inode", "mode", "ouid", "ogid", "OUID", "OGID"),
 )
-"""What is read of a PATH line."""
+"""What is read of the PATH line of the file that matters, beside its name."""
 
 
 def picked(body: str, wanted: tuple[str, ...]) -> Values:
@@ -96,9 +96,9 @@ def decoded(text: str) -> str:
     return text
 
 
-def first_name(body: str) -> str | None:
-    """Return the name of a PATH line alone."""
-    value = body.partition("name=")[2].partition(" ")[0].partition(ENRICHED)[0]
+def text_in(body: str, mark: str) -> str | None:
+    """Return one quoted, encoded or plain text of a line of the kernel's, without the others."""
+    value = body.partition(mark)[2].partition(" ")[0].partition(ENRICHED)[0]
     return None if value in _NOTHING else decoded(value)
 
 

@@ -19,7 +19,7 @@ from ingest.formats.seen import Action
 
 if TYPE_CHECKING:
     from ingest.formats.auditd_fields import Values
-    from ingest.formats.auditd_parts import Parts
+    from ingest.formats.auditd_parts import Named, Parts
     from ingest.formats.seen import Fields
 
 _CWD: Final = frozenset({"ffffff9c", "ffffffffffffff9c"})
@@ -69,20 +69,20 @@ _WRITE_ONLY, _READ_WRITE, _ACCESS_BITS = 1, 2, 3
 
 def fill_file(parts: Parts, call: str, action: Action, fields: Fields) -> None:
     """Fill the columns of the file that a call was about; nothing where no line names one."""
-    named = [path for path in parts.paths if _kind(path) != "PARENT" and "name" in path]
+    named = [path for path in parts.paths if path.kind != "PARENT" and path.name]
     if not named:
         return
     where = _Where(parts, call)
     if action is Action.FILE_RENAME:
-        chosen = next((path for path in named if _kind(path) == "DELETE"), named[0])
-        fields["file.target_path"] = where.path(named[-1]["name"], 1)
+        chosen = next((path for path in named if path.kind == "DELETE"), named[0])
+        fields["file.target_path"] = where.path(named[-1].name, 1)
     elif action is Action.FILE_LINK:
-        chosen = next((path for path in named if _kind(path) == "CREATE"), named[-1])
+        chosen = next((path for path in named if path.kind == "CREATE"), named[-1])
         _fill_target(named, chosen, where, call, fields)
     else:
-        chosen = next((path for path in named if _kind(path) in _TOUCHED), named[0])
-    fields["file.path"] = where.path(chosen["name"], 0)
-    _fill_state(chosen, action, fields)
+        chosen = next((path for path in named if path.kind in _TOUCHED), named[0])
+    fields["file.path"] = where.path(chosen.name, 0)
+    _fill_state(parts.read_path(chosen.line), action, fields)
     if fields["event.outcome"] == "success":
         _fill_change(parts.lines.get("SYSCALL", {}), call, fields)
 
@@ -98,7 +98,7 @@ def script_of(parts: Parts, call: str, executable: str | None) -> str | None:
 
 def access_of(parts: Parts, call: str, *, success: bool) -> list[str]:
     """Return what a file was opened for, in the words of trailwarden.file.access."""
-    created = success and any(_kind(path) == "CREATE" for path in parts.paths)
+    created = success and any(path.kind == "CREATE" for path in parts.paths)
     found = ["create"] if created else []
     if call == "creat":
         return ["write", *found, "truncate"]
@@ -122,7 +122,8 @@ class _Where:
         line = parts.lines.get("SYSCALL", {})
         self._folders = [line.get(argument) for argument in arguments]
 
-    def path(self, name: str, which: int) -> str:
+    def path(self, name: str | None, which: int) -> str:
+        name = name or ""
         if not name.startswith("/"):
             folder = self._folders[which] if self._folders else None
             if self._cwd is None or (folder is not None and folder not in _CWD):
@@ -135,18 +136,14 @@ def _is_odd(path: str) -> bool:
     return "//" in path or "/." in path or (path.endswith("/") and path != "/")
 
 
-def _kind(path: Values) -> str:
-    return path.get("nametype") or path.get("objtype") or ""
-
-
 def _fill_target(
-    named: list[Values], chosen: Values, where: _Where, call: str, fields: Fields
+    named: list[Named], chosen: Named, where: _Where, call: str, fields: Fields
 ) -> None:
     """Fill what a link leads to, where a line says it; a symbolic one's text is taken as it is."""
     other = next((path for path in named if path is not chosen), None)
     if other is not None:
         is_symbolic = call.startswith("symlink")
-        fields["file.target_path"] = other["name"] if is_symbolic else where.path(other["name"], 1)
+        fields["file.target_path"] = other.name if is_symbolic else where.path(other.name, 1)
 
 
 def _fill_state(path: Values, action: Action, fields: Fields) -> None:

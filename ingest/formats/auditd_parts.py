@@ -6,7 +6,7 @@ the same event in both forms is the same event.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import Struct, field
 
@@ -25,18 +25,27 @@ _OF_ACTS: Final = frozenset(
 """Types of lines that only tell more about a system call."""
 
 
+class Named(NamedTuple):
+    """What is read of every PATH line: the file's name, what the call did to it, and the line."""
+
+    name: str | None
+    kind: str
+    line: Any
+
+
 class Parts(Struct, gc=False):
     """``event_id`` is ``seconds.milliseconds:serial``; ``node`` the machine, where it is said.
 
     ``lines`` has the first line of each type in order, but for PATH, whose lines are all in
-    ``path_lines``, and are read by ``read_path`` only where a file matters; ``first_name`` is the
-    first one's. ``args`` are EXECVE's
+    ``path_lines``: ``read_name`` reads of one what tells which file matters, ``read_path`` all of the
+    one that does; ``first_name`` is the first one's. ``args`` are EXECVE's
     words, ``title`` PROCTITLE's; ``command`` is a command line that is one text. ``address`` is
     SOCKADDR's.
     """
 
     event_id: str
     node: str | None
+    read_name: Callable[[Any], Named]
     read_path: Callable[[Any], Values]
     lines: dict[str, Values] = field(default_factory=dict)
     path_lines: list[Any] = field(default_factory=list)
@@ -47,9 +56,9 @@ class Parts(Struct, gc=False):
     address: bytes = b""
 
     @property
-    def paths(self) -> list[Values]:
-        """Read all PATH lines."""
-        return [self.read_path(line) for line in self.path_lines]
+    def paths(self) -> list[Named]:
+        """Read what tells the PATH lines apart."""
+        return [self.read_name(line) for line in self.path_lines]
 
     @property
     def kind(self) -> str:

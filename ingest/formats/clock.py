@@ -71,7 +71,7 @@ def from_text(value: str | None) -> str | None:
         if len(value) == _SECONDS:
             return f"{value[:-1]}.000000Z"
         fraction = value[_SECONDS:-1]
-        if value[_SECONDS - 1] == "." and fraction.isdecimal() and fraction.isascii():
+        if value[_SECONDS - 1 : _SECONDS] == "." and fraction.isdecimal() and fraction.isascii():
             return f"{value[:_SECONDS]}{fraction[:_MICROS]:0<6}Z"
     return canonical_time(value.strip() or None)
 

@@ -46,6 +46,9 @@ _CONTROL_PLANE: Final = (
 _EKS: Final = ("", "aws", "eks")
 _INSIGHTS: Final = ("", "aws", "containerinsights")
 _AUTHENTICATOR: Final = "authenticator-"
+_LONGEST: Final = 1_024
+"""Characters of what is remembered; a log group's name has at most 512."""
+
 _LOGFMT: Final = 'time="'
 
 
@@ -166,7 +169,6 @@ def _item(
     return Item(inner, origin, issues, received, refusal)
 
 
-@lru_cache(4_096)
 def _unwanted(group: str | None, stream: str | None) -> str | None:
     """Say why nobody wants a log stream.
 
@@ -180,11 +182,18 @@ def _unwanted(group: str | None, stream: str | None) -> str | None:
     return None
 
 
-@lru_cache(4_096)
 def _origin(group: str | None, owner: str | None) -> Origin:
+    is_long = len(group or "") + len(owner or "") > _LONGEST
+    return (_named if is_long else _remembered)(group, owner)
+
+
+def _named(group: str | None, owner: str | None) -> Origin:
     parts = _group(group)
     cluster = parts[3] if parts[:3] in {_EKS, _INSIGHTS} and len(parts) > len(_EKS) else None
     return Origin(cluster=cluster or None, provider="aws", account=owner or None)
+
+
+_remembered = lru_cache(4_096)(_named)
 
 
 def _group(name: str | None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ whole chunk at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import orjson
 
@@ -30,9 +30,14 @@ from ingest.record import Reason
 from ingest.redact.refused import redact_refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ingest.formats.envelope_parts import Top
+    from ingest.formats.seen import Seen
     from ingest.record import Records
     from ingest.redact.token import Redactor
+
+T = TypeVar("T")
 
 MAX_DEPTH: Final = 3
 """Envelopes around a record: a runtime's line around Pub/Sub's around a batch."""
@@ -101,13 +106,20 @@ def _decode_gke(part: Part, decoding: Decoding) -> None:
     except NotThisFormatError as error:
         _refuse(error, part, decoding)
         return
+    except Exception as error:  # noqa: BLE001 - as in `_seen`
+        _refuse_fault(error, part, decoding)
+        return
     inner = part.inner(part.raw, origin=translated.origin)
     decoding.add(translated.event, inner, list(translated.issues))
 
 
 def _open(part: Part, top: Top | None, decoding: Decoding) -> bool:
     """Decode what is in a cloud's envelope; False if the part is none."""
-    items = open_envelope(part.raw) if top is None else open_top(part.raw, top)
+    try:
+        items = open_envelope(part.raw) if top is None else open_top(part.raw, top)
+    except Exception as error:  # noqa: BLE001 - as in `_seen`
+        _refuse_fault(error, part, decoding)
+        return True
     if items is None:
         return False
     if part.depth >= MAX_DEPTH:
@@ -150,16 +162,25 @@ def _decode_document(part: Part, decoding: Decoding) -> bool:
     decode_one = next(document_decoders(document), None)
     if decode_one is None:
         return False
-    try:
-        seen = decode_one(document, part.around)
-    except NotThisFormatError as error:
-        _refuse(error, part, decoding)
-        return True
+    seen = _seen(decode_one, document, part, decoding)
     if mended is not None:
         for one in seen:
             one.issues.append(mended)
     decoding.see(seen, part)
     return True
+
+
+def _seen(
+    decode_one: Callable[[T, Around], list[Seen]], record: T, part: Part, decoding: Decoding
+) -> list[Seen]:
+    """Decode one record; what its decoder does not take, or fails at, is refused."""
+    try:
+        return decode_one(record, part.around)
+    except NotThisFormatError as error:
+        _refuse(error, part, decoding)
+    except Exception as error:  # noqa: BLE001 - one record must not stop a worker, whatever is wrong
+        _refuse_fault(error, part, decoding)
+    return []
 
 
 def _decode_text(part: Part, decoding: Decoding) -> bool:
@@ -171,12 +192,7 @@ def _decode_text(part: Part, decoding: Decoding) -> bool:
         if event is not None and part.depth < MAX_DEPTH:
             _decode_object(part.inner(event), decoding)
         return event is not None
-    try:
-        seen = decode_one(text, part.around)
-    except NotThisFormatError as error:
-        _refuse(error, part, decoding)
-        return True
-    decoding.see(seen, part)
+    decoding.see(_seen(decode_one, text, part, decoding), part)
     return True
 
 
@@ -184,3 +200,7 @@ def _refuse(error: NotThisFormatError, part: Part, decoding: Decoding) -> None:
     is_wanted = not isinstance(error, NotWantedError)
     reason = Reason.NOT_AN_EVENT if is_wanted else Reason.NOT_WANTED
     decoding.refuse(reason, str(error), part, is_worth_a_copy=is_wanted)
+
+
+def _refuse_fault(error: Exception, part: Part, decoding: Decoding) -> None:
+    decoding.refuse(Reason.DECODER_FAILED, f"{type(error).__name__} in a decoder", part)

@@ -48,18 +48,25 @@ _ACTIONS: Final = {
 }
 _COMMANDS: Final = frozenset(("exec_create", "exec_start"))
 _UNSURE: Final = frozenset(("oom", "health_status"))
-_KEPT: Final = (
-    "execID",
-    "signal",
-    "driver",
-    "propagation",
-    "read/write",
-    "type",
-    "oldName",
-    "comment",
-    "imageID",
-)
-"""Attributes that are the engine's own; the others are labels, which anybody may set."""
+_ENDS: Final = frozenset(("die", "exec_die"))
+_KEPT: Final = ("driver", "propagation", "read/write", "type", "imageID", "comment")
+_KEPT_OF_CONTAINERS: Final = {
+    "exec_create": ("execID",),
+    "exec_start": ("execID",),
+    "exec_detach": ("execID",),
+    "exec_die": ("execID",),
+    "kill": ("signal",),
+    "rename": ("oldName",),
+    "commit": ("comment", "imageID"),
+}
+"""Attributes that are the engine's own; the others are labels, which anybody may set.
+
+The engine lays a container's labels over all of them but name and image (moby/moby daemon/
+events.go, copyAttributes), so each counts only of an event that has it."""
+
+
+def _kept(kind: str, name: str) -> tuple[str, ...]:
+    return _KEPT_OF_CONTAINERS.get(name, ()) if kind == "container" else _KEPT
 
 
 def recognizes(document: Document) -> bool:
@@ -87,23 +94,23 @@ def decode(document: Document, _around: Around) -> list[Seen]:
     attributes = read.mapping(actor, "Attributes")
     action = _ACTIONS.get((kind, name), Action.OTHER)
     fields: Fields = {
-        "event.dataset": Dataset.DOCKER.value,
+        "event.dataset": Dataset.DOCKER,
         "event.provider": "docker",
         "event.code": name,
-        "event.action": action.value,
+        "event.action": action,
         "event.outcome": "unknown" if name in _UNSURE else "success",
         "@timestamp": _time(document, read),
     }
     extra: dict[str, Any] = {"type": kind} if action is Action.OTHER else {}
     _read_actor(kind, read.text(actor, "ID"), attributes, read, fields)
-    if "exitCode" in attributes:
+    if name in _ENDS and "exitCode" in attributes:
         code = fields["process.exit_code"] = read.number(attributes, "exitCode")
         fields["event.outcome"] = "unknown" if code is None else "failure" if code else "success"
     if name in _COMMANDS:
         fields["process.command_line"] = detail.strip() or None
     elif detail:
         extra["detail"] = detail
-    kept = ((key, read.text(attributes, key)) for key in _KEPT if key in attributes)
+    kept = ((key, read.text(attributes, key)) for key in _kept(kind, name) if key in attributes)
     extra.update({key: value for key, value in kept if value is not None})
     fields["trailwarden.tool.fields"] = leftovers(extra)
     return [Seen(fields, read.issues, act=_act(fields, extra))]

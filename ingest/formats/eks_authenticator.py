@@ -40,6 +40,9 @@ _OUTCOMES: Final = {
 _REST: Final = ("accountid", "userid", "session", "sts", "stsendpoint")
 _PORTS: Final = 2**16
 _PORT_DIGITS: Final = 5
+_ADDRESS_LENGTH: Final = 64
+_ARN_LENGTH: Final = 2_048
+"""AWS's own limit (IAM's API, ``arnType``); what is longer is told as it stands."""
 
 
 def recognizes_text(line: str) -> bool:
@@ -59,6 +62,8 @@ def decode_text(text: str, around: Around) -> list[Seen]:
     if outcome is None:
         raise NotWantedError(f"a line of logfmt that no login is in: {said:.60}")
     address, port = _client(found.get("client", ""))
+    shown = found.get("arn", "")
+    arn = canonical_arn(shown) if len(shown) <= _ARN_LENGTH else shown
     fields: Fields = {
         "event.dataset": Dataset.EKS_AUTHENTICATOR,
         "event.provider": "aws-iam-authenticator",
@@ -69,13 +74,13 @@ def decode_text(text: str, around: Around) -> list[Seen]:
         "user.name": found.get("username") or None,
         "user.id": found.get("uid") or None,
         "kubernetes.audit.user.groups": _groups(found.get("groups", "")),
-        _TW + "identity.arn": canonical_arn(found.get("arn", "")) or None,
+        _TW + "identity.arn": arn or None,
         _TW + "identity.access_key_id": found.get("accesskeyid") or None,
         "source.ip": address,
         "source.port": port,
         _TW + "session.method": "aws-iam",
         _TW + "session.reason": found.get("error") or (said if outcome == "failure" else None),
-        _TW + "tool.fields": _rest(found),
+        _TW + "tool.fields": _rest(found, "" if arn == shown else shown),
     }
     return [Seen(fields)]
 
@@ -90,11 +95,11 @@ def _client(text: str) -> tuple[str | None, int | None]:
     address, _, port = text.rpartition(":")
     is_port = port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS
     number = int(port) if is_port and int(port) < _PORTS else None
-    return canonical_address(address), number
+    return canonical_address(address) if len(address) <= _ADDRESS_LENGTH else None, number
 
 
-def _rest(found: dict[str, str]) -> str | None:
+def _rest(found: dict[str, str], arn: str) -> str | None:
     rest = {name: found[name] for name in _REST if found.get(name)}
-    if (arn := found.get("arn")) and canonical_arn(arn) != arn:
+    if arn:
         rest["arn"] = arn
     return orjson.dumps(rest).decode() if rest else None

@@ -11,19 +11,19 @@ falco.org, "Accessing File System Paths in Falco Rules".
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from ingest.formats import clock
 from ingest.formats.falco_act import Rest, take, tell_act
-from ingest.formats.falco_columns import CLASSES, NUMBERS, SPENT, TEXTS, WORKLOADS
+from ingest.formats.falco_columns import WORKLOADS, layout_of
 from ingest.formats.leftovers import leftovers
 from ingest.formats.reader import NOTHING, Reader
 from ingest.formats.seen import Action, Dataset, NotThisFormatError, Seen
 
 if TYPE_CHECKING:
+    from ingest.formats.falco_columns import Layout
     from ingest.formats.reader import Document
     from ingest.formats.seen import Around, Fields
 
@@ -35,8 +35,7 @@ _LOSSES: Final = frozenset({"syscall event drop", "timeouts notification"})
 _NO_CONTAINER: Final = "host"
 _NOBODY: Final = frozenset({"-1", "4294967295"})
 _NOTHING: Final = ("", "<NA>")
-_ANCESTOR: Final = "proc.aname["
-_AT: Final = len(_ANCESTOR)
+_PARENT: Final = "proc.aname[1]"
 
 _CERTAIN_CHARACTERS: Final = 126
 """falcosidekick cuts at 507 bytes; so many characters are no more in UTF-8."""
@@ -75,8 +74,9 @@ def decode(document: Document, around: Around) -> list[Seen]:  # noqa: ARG001 - 
         "trailwarden.tool.severity": read.text(document, "priority"),
         "trailwarden.tool.tags": read.texts(document, "tags") or None,
     }
-    identity = _identity(fields, output)
-    rest = _spread(output, fields, read)
+    layout = layout_of(output)
+    identity = _identity(fields, output, layout.own)
+    rest = _spread(output, layout, fields, read)
     source = read.text(document, "source")
     if rule is not None and rule[: len(_INTERNAL)] == _INTERNAL:
         _tell_of_itself(rule, rest, fields)
@@ -96,7 +96,7 @@ def _time(document: Document, output: Document, read: Reader) -> str | None:
     return clock.from_nanoseconds(value) if isinstance(value, int | str) else None
 
 
-def _identity(fields: Fields, output: Document) -> tuple[str, ...] | None:
+def _identity(fields: Fields, output: Document, names: tuple[str, ...]) -> tuple[str, ...] | None:
     """Return what Falco's and falcosidekick's delivery of one alert have in common.
 
     That is time, rule, host and the fields of Falco's own names, as far as no text of them is cut.
@@ -104,62 +104,47 @@ def _identity(fields: Fields, output: Document) -> tuple[str, ...] | None:
     """
     own = {
         key: value[:_CERTAIN_CHARACTERS] if type(value) is str else value
-        for key, value in output.items()
-        if value is not None and _is_own(key)
+        for key in names
+        if (value := output[key]) is not None
     }
     try:
         told = orjson.dumps(own, option=orjson.OPT_SORT_KEYS).decode()
     except (orjson.JSONEncodeError, RecursionError):
         return None
     words = "" if output else fields["message"] or ""
-    times, rule, host = (fields[name] or "" for name in _IDENTIFYING)
-    return (times, rule, host, told, words)
+    rule, host = fields["trailwarden.tool.rule"] or "", fields["host.name"] or ""
+    return (fields["@timestamp"] or "", rule, host, told, words)
 
 
-@lru_cache(4_096)
-def _is_own(key: str) -> bool:
-    """Whether Falco itself gives fields such names; falcosidekick may write others for brackets."""
-    return key.partition(".")[0] in CLASSES and "[" not in key
-
-
-_IDENTIFYING: Final = ("@timestamp", "trailwarden.tool.rule", "host.name")
-
-
-def _spread(output: Document, fields: Fields, read: Reader) -> Rest:
+def _spread(output: Document, layout: Layout, fields: Fields, read: Reader) -> Rest:
     """Fill the columns that one field fills; return the fields that are left."""
-    rest: Rest = {}
-    ancestors: dict[int, str] = {}
-    for key, value in output.items():
-        if value is None:
-            continue
-        if (column := TEXTS.get(key)) is not None:
-            text = value if type(value) is str else read.text(output, key)
-            if text is not None and column not in fields and text not in NOTHING:
-                fields[column] = text
-        elif key in NUMBERS:
-            fields[NUMBERS[key]] = read.number(output, key)
-        elif key[:_AT] == _ANCESTOR and type(value) is str:
-            _ancestor(key, value, ancestors)
-        elif value not in _NOTHING and key not in SPENT:
-            rest[key] = value
-    _complete_process(fields, ancestors, rest, read)
+    for key, column in layout.texts:
+        value = output[key]
+        text = value if type(value) is str else read.text(output, key)
+        if text is not None and text not in NOTHING and column not in fields:
+            fields[column] = text
+    for key, column in layout.numbers:
+        fields[column] = read.number(output, key)
+    others = ((key, output[key]) for key in layout.others)
+    rest = {key: value for key, value in others if value is not None and value not in _NOTHING}
+    _complete_process(fields, _ancestors(output, layout, fields), rest, read)
     _complete_place(fields, rest, read)
     return rest
 
 
-def _ancestor(key: str, name: str, ancestors: dict[int, str]) -> None:
-    number = key[_AT:-1]
-    if name != "<NA>" and number.isascii() and number.isdigit() and len(number) <= 3:  # noqa: PLR2004
-        ancestors[int(number)] = name
+def _ancestors(output: Document, layout: Layout, fields: Fields) -> list[str]:
+    """Return the names of the processes above this one, the nearest first."""
+    names = [name for key in layout.ancestors if type(name := output[key]) is str]
+    parent = fields.get("process.parent.name")
+    if parent is not None and layout.ancestors[:1] != (_PARENT,):
+        names.insert(0, parent)
+    return [name for name in names if name not in _NOTHING]
 
 
-def _complete_process(fields: Fields, ancestors: dict[int, str], rest: Rest, read: Reader) -> None:
+def _complete_process(fields: Fields, ancestors: list[str], rest: Rest, read: Reader) -> None:
     """Fill what the process is beside its own fields."""
-    if parent := fields.get("process.parent.name"):
-        ancestors[1] = parent
     if ancestors:
-        names = [ancestors[number] for number in sorted(ancestors) if number > 0]
-        fields["trailwarden.process.ancestors"] = names or None
+        fields["trailwarden.process.ancestors"] = ancestors
     if "proc.tty" in rest and (terminal := take(rest, read, "proc.tty")) != "0":
         fields["trailwarden.process.terminal"] = terminal
     if "user.loginuid" in rest and (login := take(rest, read, "user.loginuid")) not in _NOBODY:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ingest.formats.clock import from_text
 from ingest.formats.file_mode import file_mode, with_special
 from ingest.formats.leftovers import leftovers
+from ingest.formats.member_columns import fill_texts
 from ingest.formats.reader import Reader
 from ingest.formats.seen import Action, Dataset, Fields, NotThisFormatError, Seen
 
@@ -36,23 +37,28 @@ _ACTIONS: Final = {
     "updated": Action.FILE_MODIFY,
     "attributes_modified": Action.FILE_ATTRIBUTES,
 }
-_FILE_TEXTS: Final = (
-    ("file.target_path", "target_path"),
-    ("file.type", "type"),
-    ("file.inode", "inode"),
-    ("file.uid", "uid"),
-    ("file.gid", "gid"),
-    ("file.owner", "owner"),
-    ("file.group", "group"),
-)
-_HASHES: Final = ("md5", "sha1", "sha256")
-_PROCESS_TEXTS: Final = (
-    ("process.name", "name"),
-    ("process.executable", "executable"),
-    ("process.entity_id", "entity_id"),
-    ("process.command_line", "command_line"),
-    ("process.working_directory", "working_directory"),
-)
+_FILE: Final = {
+    "target_path": "file.target_path",
+    "type": "file.type",
+    "inode": "file.inode",
+    "uid": "file.uid",
+    "gid": "file.gid",
+    "owner": "file.owner",
+    "group": "file.group",
+}
+_HASHES: Final = {
+    "md5": "file.hash.md5",
+    "sha1": "file.hash.sha1",
+    "sha256": "file.hash.sha256",
+}
+_PROCESS: Final = {
+    "name": "process.name",
+    "executable": "process.executable",
+    "entity_id": "process.entity_id",
+    "command_line": "process.command_line",
+    "working_directory": "process.working_directory",
+}
+_USER: Final = {"name": "user.name", "id": "user.id"}
 _OTHERS: Final = ("origin", "selinux", "posix_acl_access", "attributes", "fork_name")
 """Members of ``file`` without a column; all but the first are of one operating system."""
 
@@ -74,7 +80,7 @@ def decode(document: Document, around: Around) -> list[Seen]:  # noqa: ARG001 - 
         NotThisFormatError: it names no file; caught where formats are told apart.
     """
     read = Reader()
-    if any("." in key for key in document):
+    if "." in "".join(document):
         document = _nested(document)
     event = read.mapping(document, "event")
     file = read.mapping(document, "file")
@@ -99,7 +105,7 @@ def decode(document: Document, around: Around) -> list[Seen]:  # noqa: ARG001 - 
     others: dict[str, Any] = {key: file[key] for key in _OTHERS if key in file}
     for name, value in hashes.items():
         if name in _HASHES:
-            fields["file.hash." + name] = read.text(hashes, name)
+            fields[_HASHES[name]] = read.text(hashes, name)
         else:
             others["hash." + name] = value
     if "process" in document or "user" in document:
@@ -108,7 +114,8 @@ def decode(document: Document, around: Around) -> list[Seen]:  # noqa: ARG001 - 
         _read_container(read, document, fields)
     if "error" in document:
         others["error"] = document["error"]
-    fields["trailwarden.tool.fields"] = leftovers(others)
+    if others:
+        fields["trailwarden.tool.fields"] = leftovers(others)
     return [Seen(fields, read.issues)]
 
 
@@ -145,22 +152,19 @@ def _host(read: Reader, document: Document) -> str | None:
 
 
 def _read_file(read: Reader, file: Document, fields: Fields) -> None:
-    for column, key in _FILE_TEXTS:
-        if key in file:
-            fields[column] = read.text(file, key)
+    fill_texts(read, file, _FILE, fields)
     fields["file.size"] = read.number(file, "size")
     fields["file.mtime"] = from_text(read.text(file, "mtime"))
     mode = file_mode(read.text(file, "mode") or "")
-    if mode is not None:
+    if mode is not None and ("setuid" in file or "setgid" in file):
         setuid, setgid = read.flag(file, "setuid"), read.flag(file, "setgid")
-        fields["file.mode"] = with_special(mode, setuid=bool(setuid), setgid=bool(setgid))
+        mode = with_special(mode, setuid=bool(setuid), setgid=bool(setgid))
+    fields["file.mode"] = mode
 
 
 def _read_process(read: Reader, document: Document, fields: Fields) -> None:
     process = read.mapping(document, "process")
-    for column, key in _PROCESS_TEXTS:
-        if key in process:
-            fields[column] = read.text(process, key)
+    fill_texts(read, process, _PROCESS, fields)
     if "args" in process:
         fields["process.args"] = read.texts(process, "args")
     fields["process.pid"] = read.number(process, "pid")
@@ -170,8 +174,7 @@ def _read_process(read: Reader, document: Document, fields: Fields) -> None:
         fields["process.parent.name"] = read.text(parent, "name")
         fields["process.parent.executable"] = read.text(parent, "executable")
     user = read.mapping(process, "user") or read.mapping(document, "user")
-    fields["user.name"] = read.text(user, "name")
-    fields["user.id"] = read.text(user, "id")
+    fill_texts(read, user, _USER, fields)
 
 
 def _read_container(read: Reader, document: Document, fields: Fields) -> None:

@@ -14,12 +14,19 @@ _MOST_DIGITS: Final = 7
 
 _BITS: Final = 0o7777
 _LETTERS: Final = 9
+_LONGEST: Final = 32
+"""Characters of what is remembered: a text of megabytes is no mode, and must not stay."""
+
 _PLACES: Final = ("rwx", 0o400, 0o4000), ("rwx", 0o040, 0o2000), ("rwx", 0o004, 0o1000)
 
 
-@lru_cache(1_024)
 def file_mode(text: str) -> str | None:
     """Return ``0644`` of ``644``, ``0100644``, ``rw-r--r--`` or ``-rw-r--r--``; None of others."""
+    return _mode(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(1_024)
+def _mode(text: str) -> str | None:
     text = text.strip()
     if text and len(text) <= _MOST_DIGITS and _OCTAL.issuperset(text):
         return f"{int(text, 8) & _BITS:04o}"

@@ -43,13 +43,13 @@ _UNPROVEN: Final = "identifier-unproven"
 _SYSTEM_FOLDERS: Final = ("/usr/", "/sbin/", "/bin/", "/lib/", "/nix/store/", "/opt/")
 """Where only root puts programs; /usr/local is root's as well."""
 _OTHER_NAMES: Final = {
-    "sshd": frozenset({"sshd", "sshd-session", "sshd-auth"}),
-    "CRON": frozenset({"cron", "crond"}),
-    "(systemd)": frozenset({"systemd", "systemd-executor"}),
+    "sshd": ("sshd", "sshd-session", "sshd-auth"),
+    "CRON": ("cron", "crond"),
+    "(systemd)": ("systemd", "systemd-executor"),
 }
 """Executables of a name that are not called so themselves."""
 _GDM: Final = "gdm-"
-_GDM_WORKER: Final = frozenset({"gdm-session-worker"})
+_GDM_WORKER: Final = ("gdm-session-worker",)
 _ROOTS_OWN: Final = frozenset(
     {
         *("sshd", "sshd-session", "sshd-auth", "systemd-logind", "useradd", "usermod", "userdel"),
@@ -66,6 +66,7 @@ _OF_SESSIONS: Final = (
 
 _CLAIMED: Final = ("event.dataset", "event.provider", "message", "trailwarden.truncated")
 """What is left of an entry that somebody else wrote in a program's name."""
+_ROOT: Final = ("0", None)
 _COMM_MOST: Final = 15
 _NO_LOGIN: Final = "4294967295"
 _MARKS: Final = ("__REALTIME_TIMESTAMP", "_BOOT_ID", "_SOURCE_REALTIME_TIMESTAMP")
@@ -108,12 +109,13 @@ def decode(document: Document, _around: Around) -> list[Seen]:
         raise NotWantedError("an entry of the journal that names no program")
     issues: list[str] = []
     fields = _said(tag, entry, read, issues)
-    doubt = _doubt(program_name(tag), fields, entry, read)
+    executable = _executable(entry, read)
+    doubt = _doubt(program_name(tag), fields, executable, entry, read)
     if doubt is not None:
         issues.append(doubt)
     if doubt == _NOT_TRUSTED:
         fields = {name: fields[name] for name in _CLAIMED if name in fields} | other()
-    _surround(fields, entry, read)
+    _surround(fields, executable, entry, read)
     return [Seen(fields, issues + list(dict.fromkeys(read.issues)))]
 
 
@@ -181,7 +183,7 @@ def _decoded(numbers: list[Any], key: str, read: Reader) -> str | None:
         return None
 
 
-def _surround(fields: Fields, entry: Document, read: Reader) -> None:
+def _surround(fields: Fields, executable: str | None, entry: Document, read: Reader) -> None:
     found: Fields = {
         "@timestamp": _time(entry, read),
         "host.name": _text(entry, "_HOSTNAME", read),
@@ -191,7 +193,6 @@ def _surround(fields: Fields, entry: Document, read: Reader) -> None:
     if "trailwarden.session.id" not in fields:
         found["trailwarden.session.id"] = _text(entry, "_SYSTEMD_SESSION", read)
     if "process.command_line" not in fields and "process.args" not in fields:
-        executable = _executable(entry, read)
         found["process.executable"] = executable
         if executable is None:
             found["process.name"] = _text(entry, "_COMM", read)
@@ -237,15 +238,17 @@ def _is_of_session(name: str, fields: Fields) -> bool:
     return name.startswith("sshd") and fields.get("message", "").startswith(_OF_SESSIONS)
 
 
-def _doubt(name: str, fields: Fields, entry: Document, read: Reader) -> str | None:
+def _doubt(
+    name: str, fields: Fields, executable: str | None, entry: Document, read: Reader
+) -> str | None:
     """Return what speaks against the claimed name, as an issue."""
-    expected = _OTHER_NAMES.get(name, frozenset({name}))
-    if name.startswith(_GDM):
-        expected = _GDM_WORKER
-    is_root = _text(entry, "_UID", read) in {"0", None}
-    if name in _ROOTS_OWN and not is_root and not _is_of_session(name, fields):
+    expected = _GDM_WORKER if name.startswith(_GDM) else _OTHER_NAMES.get(name) or (name,)
+    if (
+        name in _ROOTS_OWN
+        and _text(entry, "_UID", read) not in _ROOT
+        and not _is_of_session(name, fields)
+    ):
         return _NOT_TRUSTED
-    executable = _executable(entry, read)
     if executable is not None:
         is_known = executable.rpartition("/")[2] in expected
         return None if is_known and executable.startswith(_SYSTEM_FOLDERS) else _NOT_TRUSTED

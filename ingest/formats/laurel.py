@@ -11,12 +11,13 @@ and ``PROCTITLE`` are objects, other types lists of objects, messages of user sp
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
 from ingest.formats.auditd_event import seen_of
 from ingest.formats.auditd_fields import CALL_FIELDS, PATH_FIELDS, Values, values_of
-from ingest.formats.auditd_parts import Parts
+from ingest.formats.auditd_parts import Named, Parts
 from ingest.formats.reader import Reader
 from ingest.formats.seen import NotThisFormatError
 from ingest.formats.tolerant import as_json
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _PARENTS: Final = ("PPID", "PARENT_INFO")
 _ADDED: Final = frozenset({"ID", "NODE", "CONTAINER_INFO", "PID", *_PARENTS})
+_NAME: Final = ("name", "nametype", "objtype")
+_FOLDER: Final = ("cwd",)
 _ARGUMENTS: Final = ("a0", "a1", "a2", "a3")
 _HEX_FIELDS: Final = frozenset({"arch", *_ARGUMENTS, "cap_fp", "cap_fi"})
 _MARKS: Final = frozenset({"0", "("})
@@ -51,7 +54,7 @@ def decode(document: Document, around: Around) -> list[Seen]:  # noqa: ARG001 - 
         NotThisFormatError: nothing of it is a record.
     """
     read = Reader()
-    parts = Parts(str(document.get("ID")), read.text(document, "NODE"), _path)
+    parts = Parts(str(document.get("ID")), read.text(document, "NODE"), _name, _path)
     for kind, value in document.items():
         if kind not in _ADDED:
             _add(parts, kind, _records(kind, value, read), read)
@@ -80,20 +83,30 @@ def _add(parts: Parts, kind: str, found: list[Document], read: Reader) -> None:
         return
     if kind == "PATH":
         parts.path_lines = found
-        parts.first_name = _picked(found[0], ("name",)).get("name")
+        parts.first_name = _name(found[0]).name
         parts.lines[kind] = {}
     elif kind == "EXECVE":
         parts.args, parts.command = _words(found[0], read)
         parts.lines[kind] = {}
     elif kind == "PROCTITLE":
-        parts.title = _words(found[0], read)[0]
+        parts.title = [] if parts.args else _words(found[0], read)[0]
         parts.lines[kind] = {}
+    elif kind == "CWD":
+        parts.lines[kind] = _picked(found[0], _FOLDER)
     elif kind == "SYSCALL":
         parts.lines[kind] = _call(found[0], read)
     else:
         parts.lines[kind] = _values(found[0])
         if kind == "SOCKADDR":
-            parts.address = unquote_to_bytes(read.text(found[0], "saddr") or "")
+            parts.address = _bytes(read.text(found[0], "saddr") or "")
+
+
+def _name(record: Document) -> Named:
+    name, kind = record.get("name"), record.get("nametype")
+    if type(kind) is str and type(name) is str and "%" not in name and name[:1] not in _MARKS:
+        return Named(name, kind, record)
+    values = _picked(record, _NAME)
+    return Named(values.get("name"), values.get("nametype") or values.get("objtype") or "", record)
 
 
 def _path(record: Document) -> Values:
@@ -137,12 +150,21 @@ def _values(record: Document) -> Values:
 
 def _text(key: str, value: str) -> str:
     if "%" in value:
-        return unquote_to_bytes(value).decode(errors="replace")
+        return _bytes(value).decode(errors="replace")
     if value.startswith("0o"):
         return f"0{value[2:]}"
     if key in _HEX_FIELDS:
         return value.removeprefix("0x")
     return "" if value == "(none)" else value
+
+
+def _bytes(text: str) -> bytes:
+    """Undo percent-encoding; a percent sign that encodes nothing stands for itself."""
+    if text.isascii():
+        escaped = text.replace("\\", "\\\\").replace("%", "\\x")
+        with suppress(UnicodeDecodeError):
+            return escaped.encode().decode("unicode_escape").encode("latin-1")
+    return unquote_to_bytes(text)
 
 
 def _call(record: Document, read: Reader) -> Values:

@@ -18,12 +18,10 @@ how many rows there were.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ingest.formats.clock import from_seconds
 from ingest.formats.leftovers import leftovers
-from ingest.formats.osquery_tables import Table, table_of
+from ingest.formats.osquery_tables import Table, instant, table_of
 from ingest.formats.reader import Reader
 from ingest.formats.seen import Action, Dataset, NotThisFormatError, Seen
 
@@ -40,8 +38,7 @@ _SECRET: Final = frozenset(
 """Columns whose text may be anybody's secret; of tables nothing is known of they are not kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
+class _Result(NamedTuple):
     """What all rows of a result share."""
 
     shared: Fields
@@ -116,7 +113,7 @@ def _host(read: Reader, document: Document) -> str | None:
 def _summary(result: _Result, count: int, table: Table | None) -> Seen:
     fields = {
         **result.shared,
-        "@timestamp": from_seconds(result.time),
+        "@timestamp": instant(result.time),
         "event.action": Action.OTHER,
         "event.outcome": "unknown",
         "event.code": table.name if table else None,
@@ -141,18 +138,19 @@ def _seen(result: _Result, change: str, row: Document) -> Seen:
             if change == _REMOVED:
                 action, fields["event.outcome"] = Action.OTHER, "unknown"
             if "time" in row:
-                fields["@timestamp"] = from_seconds(read.text(row, "time"))
+                fields["@timestamp"] = instant(read.text(row, "time"))
         else:
             kept["change"] = change = "first" if result.is_first else change
             action = {_ADDED: came, _REMOVED: table.removed}.get(change, Action.OTHER)
     fields["event.action"] = action
     if fields.get("@timestamp") is None:  # the query's time: of a row's own there is none
-        fields["@timestamp"] = from_seconds(result.time)
+        fields["@timestamp"] = instant(result.time)
     if "package.name" in fields and change in _PACKAGES:
         fields["trailwarden.package.action"] = _PACKAGES[change]
         fields["event.outcome"] = "success"
     fields.setdefault("event.outcome", "unknown" if action is Action.OTHER else "success")
-    fields["trailwarden.tool.fields"] = leftovers(
-        {key: value for key, value in kept.items() if value is not None}
-    )
+    if kept:
+        fields["trailwarden.tool.fields"] = leftovers(
+            {key: value for key, value in kept.items() if value is not None}
+        )
     return Seen(fields, [*result.issues, *read.issues])

@@ -16,11 +16,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ingest.formats.clock import from_seconds
 from ingest.formats.file_mode import file_mode
 from ingest.formats.login_kinds import entry_action, kind_name, peer
+from ingest.formats.member_columns import fill_texts
 from ingest.formats.osquery_logins import read_logged_in, read_user_event
 from ingest.formats.seen import Action, Fields
 
@@ -83,11 +85,43 @@ _SOCKET_ACTIONS: Final = {
     "accept4": Action.NETWORK_ACCEPT,
 }
 _OUTCOMES: Final = {"succeeded": "success", "failed": "failure", "1": "success", "0": "failure"}
+_FILE: Final = {
+    "target_path": "file.path",
+    "inode": "file.inode",
+    "uid": "file.uid",
+    "gid": "file.gid",
+    "md5": "file.hash.md5",
+    "sha1": "file.hash.sha1",
+    "sha256": "file.hash.sha256",
+}
+_PROCESS: Final = {
+    "path": "process.executable",
+    "cmdline": "process.command_line",
+    "syscall": "trailwarden.syscall",
+    "username": "user.name",
+}
+_SUBJECT: Final = {
+    "cwd": "process.working_directory",
+    "uid": "user.id",
+    "euid": "user.effective.id",
+    "auid": "user.audit.id",
+}
 _TRANSPORTS: Final = {6: "tcp", 17: "udp"}
 _UNIX: Final = 1
+_SECONDS_DIGITS: Final = 20
 _IN_PROGRESS: Final = -115
 """EINPROGRESS: how a connection that nobody waits for ended is not known yet."""
 _UNSET: Final = frozenset({"-1", "4294967295"})
+
+
+def instant(text: str | None) -> str | None:
+    """Return the time of seconds since 1970: of the rows of a second it is worked out once."""
+    if text is None or len(text) > _SECONDS_DIGITS:
+        return from_seconds(text)
+    return _second(text)
+
+
+_second = lru_cache(4_096)(from_seconds)
 
 
 def table_of(row: Document, query: str) -> Table | None:
@@ -101,15 +135,12 @@ def table_of(row: Document, query: str) -> Table | None:
 
 def _file_event(read: Reader, row: Document, fields: Fields, kept: dict[str, Any]) -> Action:
     action = read.text(row, "action") or ""
-    fields["file.path"] = read.text(row, "target_path")
+    fill_texts(read, row, _FILE, fields)
     fields["file.mode"] = file_mode(read.text(row, "mode") or "")
     fields["file.size"] = read.number(row, "size")
-    fields["file.mtime"] = from_seconds(read.text(row, "mtime"))
-    for name in ("inode", "uid", "gid"):
-        fields["file." + name] = read.text(row, name)
-    for name in ("md5", "sha1", "sha256"):
-        fields["file.hash." + name] = read.text(row, name)
-    fields["trailwarden.file.access"] = _ACCESS.get(action)
+    fields["file.mtime"] = instant(read.text(row, "mtime"))
+    if action in _ACCESS:
+        fields["trailwarden.file.access"] = _ACCESS[action]
     fields["trailwarden.tool.tags"] = read.texts(row, "category") or None
     kept["action"] = action
     return _FILE_ACTIONS.get(action, Action.OTHER)
@@ -133,11 +164,8 @@ def _process_file_event(
 
 
 def _process_event(read: Reader, row: Document, fields: Fields, kept: dict[str, Any]) -> Action:
-    fields["process.executable"] = read.text(row, "path")
-    fields["process.command_line"] = read.text(row, "cmdline")
+    fill_texts(read, row, _PROCESS, fields)
     fields["process.parent.pid"] = _pid(read, row, "parent")
-    fields["trailwarden.syscall"] = read.text(row, "syscall")
-    fields["user.name"] = read.text(row, "username")
     _subject(read, row, fields)
     if "event_type" in row:
         kept["event_type"] = kind = read.text(row, "event_type")
@@ -272,11 +300,9 @@ def _module(read: Reader, row: Document, _: Fields, kept: dict[str, Any]) -> Act
 def _subject(read: Reader, row: Document, fields: Fields) -> None:
     """Read who acts, as the tables of the audit framework name it."""
     fields["process.pid"] = read.number(row, "pid")
-    fields["process.working_directory"] = read.text(row, "cwd")
-    fields["user.id"] = read.text(row, "uid")
-    fields["user.effective.id"] = read.text(row, "euid")
-    login = read.text(row, "auid")
-    fields["user.audit.id"] = None if login in _UNSET else login
+    fill_texts(read, row, _SUBJECT, fields)
+    if fields.get("user.audit.id") in _UNSET:
+        del fields["user.audit.id"]
 
 
 def _pid(read: Reader, row: Document, key: str) -> int | None:

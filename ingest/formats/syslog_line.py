@@ -16,10 +16,10 @@ the line was received, and the clock counts as UTC, which ``time-without-zone`` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ingest.formats.clock import from_month_day, from_text
+from ingest.formats.zoned_time import from_zoned
 
 if TYPE_CHECKING:
     from ingest.formats.seen import Around
@@ -46,8 +46,7 @@ _LOGIN: Final = " -- "
 _NO_ZONE: Final = "time-without-zone"
 
 
-@dataclass(frozen=True, slots=True)
-class SyslogLine:
+class SyslogLine(NamedTuple):
     """The parts of a line; None for what is not in it. ``time`` is canonical."""
 
     time: str | None
@@ -194,7 +193,7 @@ def _zoned(stamp: str, issues: list[str]) -> str | None:
     clock = stamp[_DATE:]
     if not clock.endswith(("Z", "z")) and "+" not in clock and "-" not in clock:
         issues.append(_NO_ZONE)
-    return from_text(stamp)
+    return from_zoned(stamp)
 
 
 def _month_day(

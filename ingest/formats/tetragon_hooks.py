@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ingest.formats.seen import Action
-from ingest.formats.syscall_acts import opening_act
+from ingest.formats.syscall_acts import IN_PROGRESS, opening_act
 from ingest.formats.tetragon_arguments import Arguments, read_arguments, without_bytes
 from ingest.formats.tetragon_functions import OPENING, act_of, bare_name
 
@@ -30,7 +30,14 @@ _PROTECTION: Final = ((1, "read"), (2, "write"))
 """Bits of mmap's protection: PROT_READ, PROT_WRITE."""
 
 _BITS: Final = {"file_permission": _MAY, "mmap_file": _PROTECTION}
+_MAP_SHARED: Final = 1
+"""What is written to a mapping that is not shared does not reach the file (mmap(2))."""
+
 _READS: Final = frozenset(("read", "pread64", "readv", "vfs_read"))
+_WRITES: Final = frozenset(("write", "pwrite64", "pwrite", "writev", "pwritev", "vfs_write"))
+_OF_DESCRIPTORS: Final = _READS | _WRITES | {"fsetxattr", "fremovexattr"}
+"""Calls that have a descriptor for a file: their texts are contents and names of attributes."""
+
 _OPEN_MODES: Final = (("read",), ("write",), ("read", "write"), ())
 _OPEN_BITS: Final = ((0o1000, "truncate"), (0o2000, "append"))
 """Flags of open(2). O_CREAT says little: most programs give it for files that are there."""
@@ -74,7 +81,7 @@ def read_hook(body: Document, read: Reader, fields: Fields, extra: dict[str, Any
     returned = body.get("return")
     result = read_arguments([returned]) if isinstance(returned, dict) else _NO_ARGUMENTS
     action = _action(bare, syscall, arguments)
-    fields["event.action"] = action.value
+    fields["event.action"] = action
     _read_policy(body, read, fields)
     fields["event.outcome"] = _outcome(body, result)
     if action in _OF_FILES:
@@ -102,8 +109,8 @@ def _name(body: Document, read: Reader) -> str | None:
 
 def _action(bare: str | None, syscall: str | None, arguments: Arguments) -> Action:
     action = act_of(bare)
-    if bare == "file_permission" or bare in OPENING:
-        return opening_act(_access(Action.FILE_OPEN, bare, arguments.after_path))
+    if bare in _BITS or bare in OPENING:
+        return opening_act(_access(Action.FILE_OPEN, bare, arguments))
     if action is Action.MODULE_LOAD and bare in {"kernel_read_file", "kernel_load_data"}:
         kind = arguments.numbers[0] if arguments.numbers else _READING_MODULE
         return action if kind == _READING_MODULE else Action.OTHER
@@ -132,12 +139,13 @@ def _outcome(body: Document, returned: Arguments) -> str:
     if body.get("action") == _REFUSED or body.get("return_action") == _REFUSED:
         return "failure"
     if returned.numbers:
-        return "failure" if returned.numbers[0] < 0 else "success"
+        code = returned.numbers[0]
+        return "success" if code >= 0 else "unknown" if code == IN_PROGRESS else "failure"
     return "success" if returned.peers else "unknown"
 
 
 def _read_file(action: Action, bare: str, arguments: Arguments, fields: Fields) -> None:
-    names = arguments.paths or arguments.texts
+    names = arguments.paths or ([] if bare in _OF_DESCRIPTORS else arguments.texts)
     if action is Action.FILE_LINK and arguments.paths and arguments.texts:
         names = [*arguments.paths, *arguments.texts]
     path = names[0] if names else None
@@ -147,7 +155,7 @@ def _read_file(action: Action, bare: str, arguments: Arguments, fields: Fields) 
     fields["file.path"] = path
     if action in {Action.FILE_RENAME, Action.FILE_LINK}:
         fields["file.target_path"] = target
-    access = _access(action, bare, arguments.after_path)
+    access = _access(action, bare, arguments)
     if access:
         fields["trailwarden.file.access"] = access
     _read_mode(action, bare, arguments, fields)
@@ -164,14 +172,22 @@ def _read_mode(action: Action, bare: str, arguments: Arguments, fields: Fields) 
         fields["trailwarden.file.changed"] = ["mode"]
 
 
-def _access(action: Action, bare: str, bits: int | None) -> list[str]:
+def _access(action: Action, bare: str, arguments: Arguments) -> list[str]:
+    bits = arguments.after_path
     if bare in _BITS:
-        return [name for bit, name in _BITS[bare] if (bits or 0) & bit]
+        asked = [name for bit, name in _BITS[bare] if (bits or 0) & bit]
+        is_private = bare == "mmap_file" and not _is_shared(arguments.numbers)
+        return [name for name in asked if name != "write"] if is_private else asked
     if bare in OPENING and bare != "creat":
         return [] if bits is None else list(_open_access(bits & _OPEN_FLAGS))
     if action is Action.FILE_MODIFY or bare in _READS:
         return ["truncate" if "truncate" in bare else "read" if bare in _READS else "write"]
     return ["write", "truncate"] if bare == "creat" else []
+
+
+def _is_shared(numbers: list[int]) -> bool:
+    """Whether a mapping is shared: its flags are the last number, its protection the first."""
+    return len(numbers) > 1 and bool(numbers[-1] & _MAP_SHARED)
 
 
 @lru_cache(64)

@@ -119,21 +119,29 @@ def _tell_old(document: Document, fields: Fields, read: Reader) -> Arguments:
     for key, column in _OLD_TEXTS:
         text = read.text(document, key)
         fields[column] = None if text == "0" and column.endswith("entity_id") else text
-    fields["process.executable"] = read.text(read.mapping(document, "executable"), "path")
+    if document.get("executable"):
+        fields["process.executable"] = read.text(read.mapping(document, "executable"), "path")
     fields["trailwarden.syscall"] = read.text(document, "syscall")
-    container = read.mapping(document, "container")
-    pod = read.mapping(document, "kubernetes")
-    _fill_container(
-        fields,
-        read.text(container, "id") or read.text(document, "containerId"),
-        read.text(container, "name") or read.text(document, "containerName"),
-        read.text(container, "image") or read.text(document, "containerImage"),
-    )
-    _fill_pod(fields, *(read.text(pod, key) or read.text(document, key) for key in _OLD_POD))
-    if fields["container.id"] is None:  # within a container it is the container's name for itself
-        fields["host.name"] = read.text(document, "hostName")
+    _tell_old_place(document, fields, read)
     _tell_metadata(document, fields, read)
     return arguments(document, "args", read)
+
+
+def _tell_old_place(document: Document, fields: Fields, read: Reader) -> None:
+    """Fill container and pod, which the oldest records name beside the event."""
+    if document.get("container") or document.get("containerId") or document.get("containerName"):
+        container = read.mapping(document, "container")
+        _fill_container(
+            fields,
+            read.text(container, "id") or read.text(document, "containerId"),
+            read.text(container, "name") or read.text(document, "containerName"),
+            read.text(container, "image") or read.text(document, "containerImage"),
+        )
+    if document.get("kubernetes") or document.get("podName"):
+        pod = read.mapping(document, "kubernetes")
+        _fill_pod(fields, *(read.text(pod, key) or read.text(document, key) for key in _OLD_POD))
+    if fields.get("container.id") is None:  # within one it is the container's name for itself
+        fields["host.name"] = read.text(document, "hostName")
 
 
 _OLD_POD: Final = ("podNamespace", "podName", "podUID")
@@ -142,6 +150,9 @@ _OLD_POD: Final = ("podNamespace", "podName", "podUID")
 def _tell_metadata(document: Document, fields: Fields, read: Reader) -> None:
     """Fill what a signature says of itself; events have no metadata."""
     policies = read.texts(document, "matchedPolicies")
+    if not document.get("metadata"):
+        fields["trailwarden.tool.tags"] = policies or None
+        return
     metadata = read.mapping(document, "metadata")
     properties = read.mapping(metadata, "Properties")
     rule = read.text(properties, "signatureName") or read.text(properties, "signatureID")
@@ -255,6 +266,8 @@ def _fill_pod(fields: Fields, namespace: str | None, pod: str | None, uid: str |
 
 def _time(value: Any) -> str | None:
     """Return the time of nanoseconds, of RFC 3339, or of protobuf's seconds and nanos."""
+    if isinstance(value, int):
+        return clock.from_nanoseconds(value)
     value = plain(value)
     if isinstance(value, dict):
         seconds, nanos = (Reader().number(value, key) or 0 for key in ("seconds", "nanos"))

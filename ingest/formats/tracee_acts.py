@@ -14,12 +14,14 @@ from ingest.formats.seen import Action
 from ingest.formats.syscall_acts import (
     ACTS,
     FOLDERS,
+    IN_PROGRESS,
     OPENING,
+    PROGRAM_LOADS,
     access_of,
     access_of_bits,
     opening_act,
 )
-from ingest.formats.tracee_network import tell_connection, tell_lookup
+from ingest.formats.tracee_network import tell_connection, tell_lookup, tell_packet
 from ingest.formats.tracee_values import either
 
 if TYPE_CHECKING:
@@ -55,10 +57,14 @@ _BY_ACT: Final = {
 }
 _ACTS: Final = {**ACTS, **{name: act for act, names in _BY_ACT.items() for name in names.split()}}
 _READS: Final = frozenset({"security_kernel_read_file", "security_post_read_file"})
-_DONE: Final = frozenset({"sched_process_exec", "sched_process_fork", "sched_process_exit"})
+_FORK: Final = "sched_process_fork"
+_DONE: Final = frozenset({"sched_process_exec", _FORK, "sched_process_exit"})
 
-_SECRET: Final = frozenset({"env", "envp"})
-"""Environments hold passwords and say little; they are left out."""
+_SECRET: Final = ("env", "envp", "bytes")
+"""Environments and what was written to a file hold passwords and say little; both are left out."""
+
+_PROGRAMS: Final = frozenset({"bpf", "security_bpf"})
+"""The system call and its hook: loads of programs by their command alone."""
 
 _PATHS: Final = ("pathname", "file_path", "file_name", "filename", "path", "dir_name")
 _OLD_AND_NEW: Final = {
@@ -74,7 +80,8 @@ def action_of(name: str, told: Arguments, *, is_detection: bool, syscall: str | 
         return opening_act(_access(told.get("flags")))
     if name in _READS and _is_module(told.get("type")):
         return Action.MODULE_LOAD
-    if name in _ACTS:
+    is_other = (name in _PROGRAMS and not _loads(told.get("cmd"))) or _is_thread(name, told)
+    if name in _ACTS and not is_other:
         return _ACTS[name]
     if is_detection:
         return Action.ALERT
@@ -83,9 +90,11 @@ def action_of(name: str, told: Arguments, *, is_detection: bool, syscall: str | 
 
 def tell(name: str, action: Action, told: Arguments, fields: Fields, read: Reader) -> None:
     """Fill the columns that the act has; what fills one is taken out of ``told``."""
-    for secret in _SECRET & told.keys():
-        del told[secret]
-    if action is Action.PROCESS_START:
+    for secret in _SECRET:
+        told.pop(secret, None)
+    if name == _FORK and action is Action.PROCESS_START:
+        _tell_child(told, fields, read)
+    elif action is Action.PROCESS_START:
         _tell_program(name, told, fields, read)
     elif action in _OLD_AND_NEW:
         old, new = _OLD_AND_NEW[action]
@@ -99,6 +108,8 @@ def tell(name: str, action: Action, told: Arguments, fields: Fields, read: Reade
         tell_lookup(told, fields, read)
     elif action is Action.CREDENTIALS_CHANGE:
         _tell_credentials(told, fields, read)
+    elif name.startswith("net_packet_"):
+        tell_packet(name, told, fields, read)
 
 
 def outcome_of(name: str, code: int | None, *, is_detection: bool) -> str:
@@ -108,7 +119,7 @@ def outcome_of(name: str, code: int | None, *, is_detection: bool) -> str:
     if name in _DONE:
         return "success"
     if code is not None and code < 0:
-        return "failure"
+        return "unknown" if code == IN_PROGRESS else "failure"
     is_before = is_detection or name.startswith(("security_", "net_"))
     return "unknown" if code is None or is_before else "success"
 
@@ -123,13 +134,19 @@ def taken(told: Arguments, read: Reader, *names: str) -> str | None:
 
 def _access(flags: object) -> list[str]:
     if isinstance(flags, str):
-        return access_of_bits(int(flags)) if _is_number(flags) else access_of(flags)
+        return access_of(flags)
     is_bits = isinstance(flags, int) and not isinstance(flags, bool)
     return access_of_bits(flags) if is_bits else []  # type: ignore[arg-type]  # an int
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 20  # noqa: PLR2004 - of 64 bits
+def _loads(command: object) -> bool:
+    return command is None or (isinstance(command, str | int) and command in PROGRAM_LOADS)
+
+
+def _is_thread(name: str, told: Arguments) -> bool:
+    """Whether a fork's child is another thread of the process: its id is not that of the thread."""
+    process, thread = told.get("child_pid"), told.get("child_tid")
+    return name == _FORK and None not in (process, thread) and process != thread
 
 
 def _is_module(kind: object) -> bool:
@@ -147,6 +164,15 @@ def _tell_program(name: str, told: Arguments, fields: Fields, read: Reader) -> N
         del told["argv"]
     if name != "sched_process_exec":
         told["processName"] = fields.pop("process.name", None)
+
+
+def _tell_child(told: Arguments, fields: Fields, read: Reader) -> None:
+    """Put the child into the place of the process that forks, which is its parent."""
+    for name in ("pid", "entity_id", "name", "executable"):
+        fields[f"process.parent.{name}"] = fields.get(f"process.{name}")
+    fields["process.entity_id"] = None
+    child = told.pop("child_pid", None)
+    fields["process.pid"] = read.number({"child_pid": child}, "child_pid")
 
 
 def _tell_file(name: str, action: Action, told: Arguments, fields: Fields, read: Reader) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ingest.address import canonical_address
 from ingest.formats.seen import Action
 from ingest.formats.tracee_values import either, plain
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _PROTOCOLS: Final = {6: "tcp", 17: "udp"}
 _SOCKETS: Final = {"SOCK_STREAM": "tcp", "SOCK_DGRAM": "udp", 1: "tcp", 2: "udp"}
+
+_TRANSPORTS: Final = frozenset({"tcp", "udp", "icmp", "icmpv6"})
+_ADDRESS_LENGTH: Final = 64
 
 _REMOTE: Final = ("remote_addr", "addr", "dest_addr", "uservaddr")
 _LOCAL: Final = ("local_addr", "umyaddr")
@@ -37,6 +41,15 @@ def tell_connection(action: Action, told: Arguments, fields: Fields, read: Reade
         del told["type"]
     if "dst" in told:
         _tell_flow(told, fields, read)
+        fields["network.transport"] = "tcp"
+
+
+def tell_packet(name: str, told: Arguments, fields: Fields, read: Reader) -> None:
+    """Fill the ends of a packet: ``net_packet_tcp`` and its like."""
+    _tell_flow(told, fields, read)
+    protocol = name.removeprefix("net_packet_")
+    if protocol in _TRANSPORTS:
+        fields["network.transport"] = protocol
 
 
 def _address(names: tuple[str, ...], told: Arguments, read: Reader) -> Document:
@@ -50,21 +63,25 @@ def _fill(end: str, address: Document, fields: Fields, read: Reader) -> None:
     if path := read.text(address, "sun_path"):
         fields["file.path"], fields["network.transport"] = path, "unix"
     for kind in ("sin", "sin6"):
-        if ip := read.text(address, f"{kind}_addr"):
+        if ip := _ip(address, f"{kind}_addr", read):
             fields[f"{end}.ip"] = ip
             fields[f"{end}.port"] = read.number(address, f"{kind}_port")
+
+
+def _ip(document: Document, key: str, read: Reader) -> str | None:
+    text = read.text(document, key)
+    return canonical_address(text) if text and len(text) <= _ADDRESS_LENGTH else None
 
 
 def _tell_flow(told: Arguments, fields: Fields, read: Reader) -> None:
     """Fill from net_tcp_connect and its like: ``src``, ``dst``, ports, names."""
     for prefix, end in (("src", "source"), ("dst", "destination")):
         if prefix in told:
-            fields[f"{end}.ip"] = read.text({prefix: told.pop(prefix)}, prefix)
+            fields[f"{end}.ip"] = _ip({prefix: told.pop(prefix)}, prefix, read)
         if (key := f"{prefix}_port") in told:
             fields[f"{end}.port"] = read.number({key: told.pop(key)}, key)
         if names := read.texts(told, f"{prefix}_dns"):
             fields[f"{end}.domain"] = names[0]
-    fields["network.transport"] = "tcp"
 
 
 def tell_lookup(told: Arguments, fields: Fields, read: Reader) -> None:
@@ -72,7 +89,7 @@ def tell_lookup(told: Arguments, fields: Fields, read: Reader) -> None:
     packet = read.mapping(told, "metadata")
     told.pop("metadata", None)
     for prefix, end in (("src", "source"), ("dst", "destination")):
-        fields[f"{end}.ip"] = read.text(packet, f"{prefix}_ip")
+        fields[f"{end}.ip"] = _ip(packet, f"{prefix}_ip", read)
         fields[f"{end}.port"] = read.number(packet, f"{prefix}_port")
     fields["network.transport"] = _PROTOCOLS.get(read.number(packet, "protocol") or 0)
     for question in _questions(told):

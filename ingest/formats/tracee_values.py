@@ -8,6 +8,7 @@ type, ``{"name", "str"}`` or ``{"name", "strArray": {"value": []}}``, of protobu
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -30,13 +31,12 @@ def arguments(document: Document, key: str, read: Reader) -> Arguments:
     for argument in read.mappings(document, key):
         name = argument.get("name")
         if isinstance(name, str):
-            found[name] = plain(_value(argument))
+            value = argument["value"] if "value" in argument else _value(argument)
+            found[name] = plain(value) if isinstance(value, dict) else value
     return found
 
 
 def _value(argument: Document) -> object:
-    if "value" in argument:
-        return argument["value"]
     return next((value for key, value in argument.items() if key not in _META), None)
 
 
@@ -54,7 +54,12 @@ def plain(value: object) -> Any:
 
 def either(document: Document, name: str) -> Any:
     """Return the plain value of ``host_pid``, or of ``hostPid`` as protobuf's JSON spells it."""
-    if name in document:
-        return plain(document[name])
+    value = document[name] if name in document else document.get(_camel(name))
+    return plain(value) if isinstance(value, dict) else value
+
+
+@cache
+def _camel(name: str) -> str:
+    """Spell one of our own names as protobuf's JSON does."""
     head, *words = name.split("_")
-    return plain(document.get(head + "".join(word.title() for word in words)))
+    return head + "".join(word.title() for word in words)

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ingest.formats.clock import from_text
 from ingest.formats.file_mode import file_mode
 from ingest.formats.leftovers import leftovers
+from ingest.formats.member_columns import fill_texts, first_text
 from ingest.formats.reader import Reader
 from ingest.formats.seen import Action, Dataset, Fields, NotWantedError, Seen
+from ingest.formats.zoned_time import from_zoned
 
 if TYPE_CHECKING:
     from ingest.formats.reader import Document
@@ -54,7 +55,38 @@ _COMPARED: Final = (
     ("sha256", "sha256"),
 )
 _CONTENT: Final = frozenset({"size", "md5", "sha1", "sha256"})
-_HASHES: Final = ("sha256", "sha1", "md5")
+_AFTER: Final = {
+    "sha256_after": "file.hash.sha256",
+    "sha1_after": "file.hash.sha1",
+    "md5_after": "file.hash.md5",
+    "uid_after": "file.uid",
+    "gid_after": "file.gid",
+    "uname_after": "file.owner",
+    "gname_after": "file.group",
+    "inode_after": "file.inode",
+}
+_HASHES: Final = ("sha256_after", "sha1_after", "md5_after")
+_BEFORE: Final = (
+    ("sha256_before", "sha1_before", "md5_before"),
+    ("perm_before",),
+    ("uname_before", "uid_before"),
+)
+_LAST: Final = tuple(
+    tuple(key for before in keys for key in (before, before.replace("_before", "_after")))
+    for keys in _BEFORE
+)
+"""Where hash, permissions and owner before the act stand; of a deleted file what was last seen."""
+
+_PROCESS: Final = {
+    "name": "process.executable",
+    "cwd": "process.working_directory",
+    "parent_name": "process.parent.executable",
+}
+_PEOPLE: Final = (
+    ("user", {"id": "user.id", "name": "user.name"}),
+    ("login_user", {"id": "user.audit.id", "name": "user.audit.name"}),
+    ("effective_user", {"id": "user.effective.id", "name": "user.effective.name"}),
+)
 _KEPT: Final = (
     ("mode", "mode"),
     ("symbolic_path", "symbolic_path"),
@@ -99,7 +131,7 @@ def decode(document: Document, around: Around) -> list[Seen]:  # noqa: ARG001 - 
         "event.outcome": "success",
         "event.provider": "wazuh",
         "event.code": event,
-        "@timestamp": from_text(time),
+        "@timestamp": from_zoned(time),
         "trailwarden.tool.rule": _rule(read, rule),
         "trailwarden.tool.severity": read.text(rule, "level"),
         "trailwarden.tool.tags": _tags(read, rule, check),
@@ -120,10 +152,12 @@ def decode(document: Document, around: Around) -> list[Seen]:  # noqa: ARG001 - 
     else:
         fields["file.path"] = path
         changed = _changed(read, check)
-        fields["trailwarden.file.changed"] = changed or None
+        if changed:
+            fields["trailwarden.file.changed"] = changed
         fields["event.action"] = action = _action(event, changed, check)
-        _read_before(read, check, fields, gone=action is Action.FILE_DELETE)
-        if action is not Action.FILE_DELETE:
+        is_gone = action is Action.FILE_DELETE
+        _read_before(read, check, fields, _LAST if is_gone else _BEFORE)
+        if not is_gone:
             _read_after(read, check, fields, (time or "")[-_ZONE_LENGTH:])
     fields["trailwarden.tool.fields"] = leftovers(kept)
     return [Seen(fields, read.issues, _identity(read, alert))]
@@ -169,20 +203,15 @@ def _read_audit(read: Reader, check: Document, fields: Fields) -> None:
     audit = read.mapping(check, "audit")
     process = read.mapping(audit, "process")
     fields["process.pid"] = read.number(process, "id")
-    fields["process.executable"] = executable = read.text(process, "name")
+    fields["process.parent.pid"] = read.number(process, "ppid")
+    fill_texts(read, process, _PROCESS, fields)
+    executable = fields.get("process.executable")
     if executable is not None and "\\" in executable:
         fields["process.name"] = executable.rpartition("\\")[2]
-    fields["process.working_directory"] = read.text(process, "cwd")
-    fields["process.parent.pid"] = read.number(process, "ppid")
-    fields["process.parent.executable"] = read.text(process, "parent_name")
-    for column, key in (("user", "user"), ("user.audit", "login_user")):
-        user = read.mapping(audit, key)
-        number = read.text(user, "id")
-        fields[column + ".id"] = None if number in _UNSET else number
-        fields[column + ".name"] = read.text(user, "name")
-    effective = read.mapping(audit, "effective_user")
-    fields["user.effective.id"] = read.text(effective, "id")
-    fields["user.effective.name"] = read.text(effective, "name")
+    for key, columns in _PEOPLE:
+        fill_texts(read, read.mapping(audit, key), columns, fields)
+    if fields.get("user.audit.id") in _UNSET:
+        del fields["user.audit.id"]
 
 
 def _changed(read: Reader, check: Document) -> list[str]:
@@ -203,34 +232,25 @@ def _action(event: str | None, changed: list[str], check: Document) -> Action:
     action = _ACTIONS.get(event or "", Action.OTHER)
     if action is not Action.FILE_MODIFY or not changed or not _CONTENT.isdisjoint(changed):
         return action
-    has_hash = any(f"{name}_after" in check for name in _HASHES)
+    has_hash = any(name in check for name in _HASHES)
     return action if "mtime" in changed and not has_hash else Action.FILE_ATTRIBUTES
 
 
-def _read_before(read: Reader, check: Document, fields: Fields, *, gone: bool) -> None:
+def _read_before(
+    read: Reader, check: Document, fields: Fields, places: tuple[tuple[str, ...], ...]
+) -> None:
     """Read what the file was; of a deleted one Wazuh writes its last attributes as ``_after``."""
-
-    def was(key: str) -> str | None:
-        before = read.text(check, f"{key}_before")
-        return read.text(check, f"{key}_after") if before is None and gone else before
-
-    hashes = (was(name) for name in _HASHES)
-    fields["trailwarden.file.hash_before"] = next((found for found in hashes if found), None)
-    fields["trailwarden.file.mode_before"] = file_mode(was("perm") or "")
-    fields["trailwarden.file.owner_before"] = was("uname") or was("uid")
+    hashes, permissions, owners = places
+    fields["trailwarden.file.hash_before"] = first_text(read, check, hashes)
+    fields["trailwarden.file.mode_before"] = file_mode(first_text(read, check, permissions) or "")
+    fields["trailwarden.file.owner_before"] = first_text(read, check, owners)
 
 
 def _read_after(read: Reader, check: Document, fields: Fields, zone: str) -> None:
-    for name in _HASHES:
-        fields["file.hash." + name] = read.text(check, f"{name}_after")
+    fill_texts(read, check, _AFTER, fields)
     fields["file.size"] = read.number(check, "size_after")
     fields["file.mode"] = file_mode(read.text(check, "perm_after") or "")
-    fields["file.uid"] = read.text(check, "uid_after")
-    fields["file.gid"] = read.text(check, "gid_after")
-    fields["file.owner"] = read.text(check, "uname_after")
-    fields["file.group"] = read.text(check, "gname_after")
-    fields["file.inode"] = read.text(check, "inode_after")
     time = read.text(check, "mtime_after")
     if time is not None and len(time) == _LOCAL_LENGTH and zone[:1] in {"+", "-"}:
         time += zone
-    fields["file.mtime"] = from_text(time)
+    fields["file.mtime"] = from_zoned(time)

@@ -7,7 +7,11 @@ from typing import Any
 
 import orjson
 import polars as pl
+import pytest
 
+from ingest.formats import registry
+from ingest.formats.reader import Document
+from ingest.formats.seen import Around, Seen
 from ingest.normalize import Normalized, NormalizeSettings, normalize
 from ingest.record import Reason, Records
 from ingest.redact.token import Redactor
@@ -149,3 +153,14 @@ def test_a_batch_of_alerts_alone_has_all_columns() -> None:
     both = run(falco(), audit(1)).events
     assert found.schema == both.schema
     assert pl.concat([found, both]).height == 3
+
+
+def test_a_decoder_that_fails_costs_its_record_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Document, __: Around) -> list[Seen]:
+        raise IndexError("a fault")
+
+    known = ((lambda document: "rule" in document, fail), *registry.DOCUMENTS)
+    monkeypatch.setattr(registry, "DOCUMENTS", known)
+    found = run(audit(1), falco(), audit(2))
+    assert found.events["log.offset"].to_list() == [0, 2]
+    assert [one.reason for one in found.refused] == [Reason.DECODER_FAILED]

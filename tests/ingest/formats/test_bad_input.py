@@ -11,7 +11,7 @@ import pytest
 
 from ingest.formats.registry import document_decoders
 from ingest.normalize import Normalized, normalize
-from ingest.record import Records
+from ingest.record import Reason, Records
 from ingest.schema import DTYPES
 from tests.ingest.formats.test_goldens import CASES, SETTINGS, raw_of, received_of, said
 
@@ -126,6 +126,7 @@ def test_what_becomes_of_a_record_costs_it_alone(name: str) -> None:
     bad = [raw for raw in (*of_json(good), *of_text(good)) if raw.strip()]
     found = taken([*bad, good], entry)
     assert found.events.schema == pl.Schema(DTYPES)
+    assert Reason.DECODER_FAILED not in {one.reason for one in found.refused}
     accounted = {*found.events["log.offset"], *(one.offset for one in found.refused)}
     assert accounted == set(range(len(bad) + 1))
     alone = taken([good], entry).events

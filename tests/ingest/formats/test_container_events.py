@@ -63,6 +63,15 @@ def test_a_command_may_hold_what_divides_it_from_the_action() -> None:
     assert seen.fields["process.command_line"] == "sh -c echo a: b"
 
 
+def test_a_label_with_the_name_of_an_attribute_says_nothing_of_another_event() -> None:
+    labels = {"exitCode": "1", "execID": "e1", "signal": "9"}
+    seen = docker("container", "start", labels)
+    assert seen.fields["event.outcome"] == "success"
+    assert "process.exit_code" not in seen.fields
+    assert seen.fields["trailwarden.tool.fields"] is None
+    assert seen.act is None
+
+
 def test_an_exec_without_a_command_has_none() -> None:
     assert docker("container", "exec_create").fields["process.command_line"] is None
 

@@ -361,3 +361,55 @@ def test_members_that_are_missing_cost_themselves_alone() -> None:
         assert decode(document, Around())[0].fields["event.provider"] == "falco"
     with pytest.raises(NotThisFormatError):
         decode({"rule": None, "priority": "Notice", "output_fields": None}, Around())
+
+
+def test_the_path_that_a_call_is_about_counts_before_that_of_its_descriptor() -> None:
+    found = fields({"evt.type": "fchmodat", "fs.path.name": "/tmp/x/run", "fd.name": "/tmp/x"})
+    assert found["file.path"] == "/tmp/x/run"
+
+
+def test_who_is_local_changes_no_ends_that_are_known() -> None:
+    name = "192.0.2.1:5000->198.51.100.8:53"
+    found = fields(
+        {"evt.type": "recvfrom", "fd.name": name, "fd.rip": "198.51.100.8", "fd.lport": 5000}
+    )
+    assert (found["source.ip"], found["destination.ip"]) == ("192.0.2.1", "198.51.100.8")
+    assert found["source.port"] == 5000
+
+
+def test_what_is_written_to_a_connection_is_no_file() -> None:
+    found = fields({"evt.type": "write", "fd.name": "192.0.2.1:5000->198.51.100.8:53"})
+    assert found["event.action"] == Action.ALERT
+    assert "file.path" not in found
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("::ffff:192.0.2.7", "192.0.2.7"), ("192.0.2.7:80", None), ("1" * 100, None)],
+)
+def test_an_address_is_canonical_or_none(given: str, expected: str | None) -> None:
+    assert fields({"evt.type": "connect", "fd.rip": given}).get("destination.ip") == expected
+
+
+@pytest.mark.parametrize(
+    ("command", "action"),
+    [("BPF_PROG_LOAD", Action.BPF_LOAD), (5, Action.BPF_LOAD), ("BPF_MAP_CREATE", Action.ALERT)],
+)
+def test_only_a_program_that_is_loaded_is_a_load(command: object, action: Action) -> None:
+    assert fields({"evt.type": "bpf", "evt.arg.cmd": command})["event.action"] == action
+
+
+def test_a_connection_that_is_not_waited_for_has_not_failed() -> None:
+    assert fields({"evt.type": "connect", "evt.rawres": -115})["event.outcome"] == "unknown"
+
+
+def test_ancestors_stand_in_their_order_however_they_are_written() -> None:
+    given = {"proc.aname[10]": "j", "proc.aname[2]": "b", "proc.aname[x]": "?", "proc.pname": "a"}
+    assert fields(given)["trailwarden.process.ancestors"] == ["a", "b", "j"]
+
+
+def test_an_alert_of_many_or_long_fields_is_read_as_any_other() -> None:
+    many = {f"k{number}": number for number in range(100)}
+    long = {"x" * 5_000: 1}
+    for given in (many, long):
+        assert fields({**given, "proc.pname": "a"})["process.parent.name"] == "a"

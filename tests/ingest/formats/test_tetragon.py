@@ -46,9 +46,21 @@ def left(seen: Seen) -> dict[str, Any]:
         ("fd_install", [{"int_arg": 3}, {"file_arg": {"path": "/etc/passwd"}}], "file-open", None),
         (
             "security_mmap_file",
+            [{"file_arg": {"path": "/a"}}, {"uint_arg": 3}, {"uint_arg": 1}],
+            "file-modify",
+            ["read", "write"],
+        ),
+        (  # a private mapping: what is written to it does not reach the file
+            "security_mmap_file",
+            [{"file_arg": {"path": "/a"}}, {"uint_arg": 3}, {"uint_arg": 2}],
+            "file-open",
+            ["read"],
+        ),
+        (
+            "security_mmap_file",
             [{"file_arg": {"path": "/a"}}, {"uint_arg": 3}],
             "file-open",
-            ["read", "write"],
+            ["read"],
         ),
         ("security_path_truncate", [{"path_arg": {"path": "/a"}}], "file-modify", ["truncate"]),
         (
@@ -325,3 +337,15 @@ def test_a_process_of_the_wrong_type_costs_the_process_alone() -> None:
 def test_a_long_tail_of_arguments_is_cut() -> None:
     seen = hook("sys_memfd_create", [{"string_arg": "x" * 1_000_000}] * 20)
     assert len(seen.fields["trailwarden.tool.fields"]) < 5_000
+
+
+@pytest.mark.parametrize("function", ["sys_write", "sys_read", "sys_fsetxattr"])
+def test_what_was_written_or_read_is_no_path(function: str) -> None:
+    args = [{"int_arg": 3}, {"string_arg": "/etc/passwd"}, {"size_arg": "11"}]
+    assert hook(function, args).fields["file.path"] is None
+
+
+def test_a_connection_that_is_not_waited_for_has_not_failed() -> None:
+    args = [{"sockaddr_arg": {"family": "AF_INET", "addr": "192.0.2.1", "port": 443}}]
+    body = {"return": {"int_arg": -115}}
+    assert hook("sys_connect", args, **body).fields["event.outcome"] == "unknown"
