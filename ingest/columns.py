@@ -9,9 +9,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from ingest.canonical_time import canonical_times
 from ingest.facets.exec import query_of
 from ingest.facets.rows import object_name
-from ingest.ids import canonical_times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.ids import parse_time
+from ingest.canonical_time import parse_time
 
 _FAST: Final = "%Y-%m-%dT%H:%M:%S%.6fZ"
 _YEARS: Final = (-62_135_596_800_000_000, 253_402_300_799_999_999)

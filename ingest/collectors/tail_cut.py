@@ -53,9 +53,7 @@ class Cutter:
 
         Raises OSError or DamagedError for a giant line.
         """
-        envelope = Envelope(
-            self._cluster, self._collector, Format.RECORD, now, stream.path
-        )
+        envelope = Envelope(self._cluster, self._collector, Format.RECORD, now, stream.path)
         if piece.giant:
             yield self._giant(stream, piece, envelope)
             return
@@ -88,9 +86,7 @@ class Cutter:
             done.pop(0)
 
     def _joined(self, stream: Stream, one: Joined, now: datetime) -> Entry:
-        envelope = Envelope(
-            self._cluster, self._collector, Format.RECORD, now, stream.path
-        )
+        envelope = Envelope(self._cluster, self._collector, Format.RECORD, now, stream.path)
         raw = one.raw
         saved = salvage(raw) if one.is_cut else None
         if saved:

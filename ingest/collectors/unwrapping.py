@@ -82,7 +82,7 @@ def _unwrapped(value: bytes) -> bytes | None:
     """Return the line within a wrapper: an object, or what is left of an event that was cut off."""
     try:
         found = _wrapper(value)
-        inner = found.log if bytes(found.log[:1]) == b'"' else found.message
+        inner = found.log if bytes(found.log).startswith(b'"') else found.message
         if not inner or found.kind or found.auditID:
             return None
         line = _text(inner).encode()

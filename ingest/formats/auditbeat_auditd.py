@@ -168,6 +168,8 @@ def _fill(kind: str, values: Values, own: Document, fields: Fields, read: Reader
 
 
 _RESULTS: Final = {"success": "yes", "fail": "no"}
+
+
 def _name(path: Document, read: Reader) -> Named:
     kind = read.text(path, "nametype") or read.text(path, "objtype") or ""
     return Named(read.text(path, "name"), kind, path)

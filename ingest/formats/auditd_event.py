@@ -5,6 +5,8 @@ from messages of user space (auditd_user.py), which have fields of their own.
 
 The act is the system call's, unless a line of the kernel's own names it: a module's name, a BPF
 program, the login uid, a rule. What SELinux and AppArmor decided about a call goes with the call.
+An operation of io_uring is no system call, and has a line of its own; its act is that of the call
+that does the same.
 """
 
 from __future__ import annotations
@@ -41,6 +43,16 @@ _ALERTS: Final = ("ANOM_", "INTEGRITY_", "RESP_")
 _BY_CALL: Final = frozenset({"AVC", "SELINUX_ERR", "MAC_TASK_CONTEXTS", "MAC_OBJ_CONTEXTS"})
 """Types that say how a call was judged: the act is the call's."""
 
+_RING_NUMBERS: Final = (
+    "9:sendmsg 10:recvmsg 13:accept 16:connect 17:fallocate 18:openat 28:openat2 35:renameat "
+    "36:unlinkat 37:mkdirat 38:symlinkat 39:linkat 41:fsetxattr 42:setxattr 48:sendmsg"
+)
+_RING_CALLS: Final = dict(pair.split(":") for pair in _RING_NUMBERS.split())
+"""Number of an operation of io_uring -> system call (audit-userspace lib/uringop_table.h)."""
+
+_IN_PROGRESS: Final = frozenset({"-115", "EINPROGRESS"})
+"""A connection that does not block is under way when connect(2) returns."""
+
 _OUTCOMES: Final = {
     **dict.fromkeys(("yes", "success", "1"), "success"),
     **dict.fromkeys(("no", "failed", "fail", "0"), "failure"),
@@ -50,6 +62,7 @@ _TOLD: Final = frozenset(
     {
         *("pid", "ppid", "auid", "uid", "gid", "euid", "suid", "fsuid", "egid", "sgid", "fsgid"),
         *("tty", "ses", "comm", "exe", "subj", "key", "success", "res", "arch", "syscall", "items"),
+        "exit",
     }
 )
 _WITH_ARGUMENTS: Final = frozenset(
@@ -106,6 +119,8 @@ def seen_of(parts: Parts) -> Seen:
 def fill_act(parts: Parts, kind: str, fields: Fields) -> None:
     """Fill the columns of what the kernel saw; who did it is filled already."""
     values, line = parts.lines.get(kind, {}), parts.lines.get("SYSCALL", {})
+    if kind == "URINGOP" and not line:
+        line = parts.lines["SYSCALL"] = values
     name = _call_name(line)
     fields["trailwarden.syscall"] = name
     judged = _judged(values) if kind == "AVC" else None
@@ -188,11 +203,15 @@ def _call_name(line: Values) -> str | None:
     if name := line.get("SYSCALL"):
         return None if name.startswith("unknown") else name
     number = line.get("syscall")
-    return syscall_name(line.get("arch", ""), number) if number else None
+    if number is None:
+        return _RING_CALLS.get(line.get("uring_op", ""))
+    return syscall_name(line.get("arch", ""), number)
 
 
 def _outcome(values: Values) -> str:
     text = values.get("success") or values.get("res") or ""
+    if text == "no" and values.get("exit") in _IN_PROGRESS:
+        return "unknown"
     return _OUTCOMES.get(text.rstrip("'"), "unknown")
 
 
@@ -220,6 +239,8 @@ def _named_act(parts: Parts, kind: str) -> Action | None:
     """Return the act that a line of the kernel's own names, None where it is the call's."""
     if kind == "BPF" and parts.lines[kind].get("op", "LOAD") != "LOAD":
         return Action.OTHER
+    if kind == "AVC" and parts.lines[kind].get("apparmor") == "STATUS":
+        return Action.OTHER  # a profile was loaded, and nothing judged
     return Action.ALERT if kind.startswith(_ALERTS) else _KERNEL_ACTIONS.get(kind)
 
 

@@ -43,9 +43,7 @@ CALL_FIELDS: Final = (
 )
 """What is read of a SYSCALL line."""
 
-PATH_FIELDS: Final = (
-    *("inode", "mode", "ouid", "ogid", "OUID", "OGID"),
-)
+PATH_FIELDS: Final = (*("inode", "mode", "ouid", "ogid", "OUID", "OGID"),)
 """What is read of the PATH line of the file that matters, beside its name."""
 
 

@@ -37,10 +37,9 @@ class Parts(Struct, gc=False):
     """``event_id`` is ``seconds.milliseconds:serial``; ``node`` the machine, where it is said.
 
     ``lines`` has the first line of each type in order, but for PATH, whose lines are all in
-    ``path_lines``: ``read_name`` reads of one what tells which file matters, ``read_path`` all of the
-    one that does; ``first_name`` is the first one's. ``args`` are EXECVE's
-    words, ``title`` PROCTITLE's; ``command`` is a command line that is one text. ``address`` is
-    SOCKADDR's.
+    ``path_lines``: ``read_name`` reads of each what tells which file matters, ``read_path`` the
+    rest of that one; ``first_name`` is the first one's. ``args`` are EXECVE's words, ``title``
+    PROCTITLE's; ``command`` is a command line that is one text. ``address`` is SOCKADDR's.
     """
 
     event_id: str

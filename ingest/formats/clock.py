@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Final
 
-from ingest.ids import canonical_time
+from ingest.canonical_time import canonical_time
 
 _EPOCH_NAIVE: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - written as UTC, without the zone
 _T_AT: Final = 10

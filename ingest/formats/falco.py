@@ -19,7 +19,7 @@ from ingest.formats import clock
 from ingest.formats.falco_act import Rest, take, tell_act
 from ingest.formats.falco_columns import WORKLOADS, layout_of
 from ingest.formats.leftovers import leftovers
-from ingest.formats.reader import NOTHING, Reader
+from ingest.formats.reader import Reader
 from ingest.formats.seen import Action, Dataset, NotThisFormatError, Seen
 
 if TYPE_CHECKING:
@@ -30,11 +30,14 @@ if TYPE_CHECKING:
 _SYSCALLS: Final = frozenset({None, "syscall", "syscalls"})
 """Values of `source` that are system calls; falcosidekick puts the plural for none."""
 
+_TEXTS: Final = (("hostname", "host.name"), ("priority", "trailwarden.tool.severity"))
 _INTERNAL: Final = "Falco internal: "
 _LOSSES: Final = frozenset({"syscall event drop", "timeouts notification"})
 _NO_CONTAINER: Final = "host"
 _NOBODY: Final = frozenset({"-1", "4294967295"})
 _NOTHING: Final = ("", "<NA>")
+"""Falco's words for nothing. A process may well be named `null`."""
+
 _PARENT: Final = "proc.aname[1]"
 
 _CERTAIN_CHARACTERS: Final = 126
@@ -68,12 +71,11 @@ def decode(document: Document, around: Around) -> list[Seen]:  # noqa: ARG001 - 
         "event.action": Action.ALERT,
         "event.outcome": "unknown",
         "@timestamp": _time(document, output, read),
-        "host.name": read.text(document, "hostname"),
         "message": message,
         "trailwarden.tool.rule": rule,
-        "trailwarden.tool.severity": read.text(document, "priority"),
         "trailwarden.tool.tags": read.texts(document, "tags") or None,
     }
+    read.copy(document, _TEXTS, fields)
     layout = layout_of(output)
     identity = _identity(fields, output, layout.own)
     rest = _spread(output, layout, fields, read)
@@ -112,7 +114,7 @@ def _identity(fields: Fields, output: Document, names: tuple[str, ...]) -> tuple
     except (orjson.JSONEncodeError, RecursionError):
         return None
     words = "" if output else fields["message"] or ""
-    rule, host = fields["trailwarden.tool.rule"] or "", fields["host.name"] or ""
+    rule, host = fields["trailwarden.tool.rule"] or "", fields.get("host.name") or ""
     return (fields["@timestamp"] or "", rule, host, told, words)
 
 
@@ -121,7 +123,7 @@ def _spread(output: Document, layout: Layout, fields: Fields, read: Reader) -> R
     for key, column in layout.texts:
         value = output[key]
         text = value if type(value) is str else read.text(output, key)
-        if text is not None and text not in NOTHING and column not in fields:
+        if text is not None and text not in _NOTHING and column not in fields:
             fields[column] = text
     for key, column in layout.numbers:
         fields[column] = read.number(output, key)

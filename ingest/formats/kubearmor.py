@@ -41,6 +41,7 @@ _NO_POD: Final = "container_namespace"
 _PASSED: Final = "Passed"
 _UNSET: Final = frozenset((-1, 4_294_967_295))
 _TEXTS: Final = (
+    ("Type", "event.code"),
     ("HostName", "host.name"),
     ("PolicyName", "trailwarden.tool.rule"),
     ("Severity", "trailwarden.tool.severity"),
@@ -87,20 +88,17 @@ def decode(document: Document, _around: Around) -> list[Seen]:
         raise NotThisFormatError("kubearmor: no operation")
     result = read.text(document, "Result")
     fields: Fields = {
-        "event.dataset": Dataset.KUBEARMOR.value,
+        "event.dataset": Dataset.KUBEARMOR,
         "event.provider": "kubearmor",
-        "event.code": read.text(document, "Type"),
         "event.outcome": "unknown" if result is None else _outcome(result),
         "@timestamp": _time(document, read),
     }
-    for name, column in _TEXTS:
-        if name in document:
-            fields[column] = read.text(document, name)
+    read.copy(document, _TEXTS, fields)
     _read_tags(document, read, fields)
     _read_place(document, read, fields)
     told = Told(operation, read.text(document, "Resource"), _facts(document, read))
     tell_act(told, fields)
-    if fields["event.action"] == Action.SENSOR_LOSS.value:
+    if fields["event.action"] == Action.SENSOR_LOSS:
         fields["event.outcome"] = "unknown"
     else:
         _read_process(document, read, fields)
@@ -147,18 +145,31 @@ def _facts(document: Document, read: Reader) -> dict[str, str]:
     """Return Data's ``key=value`` pairs by small keys; the first of a key counts.
 
     Data is made of what a process chose, so a pair that comes late may be a forged one. Newer
-    versions say the same in EventData, member by member: those count before all.
+    versions say the same in EventData, made from Data and Resource (split at blanks, so that the
+    commas of a lookup stay in one value): it tells only what Data does not.
     """
     data = read.text(document, "Data") or ""
-    mark = "," if data.startswith("kfunc=") else " "
     facts: dict[str, str] = {}
-    for pair in data.split(mark):
+    for pair in data.split(" ") if data[:6] != "kfunc=" else _of_a_lookup(data):
         key, divided, value = pair.partition("=")
         if divided:
             facts.setdefault(key.lower(), value)
-    said = read.mapping(document, "EventData") if document.get("EventData") else {}
-    facts.update({key.lower(): value for key, value in said.items() if isinstance(value, str)})
+    if document.get("EventData"):
+        said = read.mapping(document, "EventData")
+        for key, value in said.items():
+            if isinstance(value, str):
+                facts.setdefault(key.lower(), value)
     return facts
+
+
+def _of_a_lookup(data: str) -> list[str]:
+    """Return the pairs of ``kfunc=,domain=,daddr=,qtype=``, first those that are certain.
+
+    Commas may be in the name that is asked for: certain are the pairs before it and the last ones.
+    """
+    head, asked, tail = data.partition(",domain=")
+    pairs = head.split(",")
+    return [*pairs, *reversed(f"domain={tail}".split(","))] if asked else pairs
 
 
 def _read_process(document: Document, read: Reader, fields: Fields) -> None:
@@ -174,7 +185,7 @@ def _read_process(document: Document, read: Reader, fields: Fields) -> None:
     if starter is not None:
         fields["process.parent.executable"] = starter
         fields["process.parent.name"] = starter.rpartition("/")[2]
-    starts = fields["event.action"] == Action.PROCESS_START.value
+    starts = fields["event.action"] == Action.PROCESS_START
     fields["process.command_line"] = read.text(document, "Resource" if starts else "Source")
     folder = read.text(document, "Cwd")
     if folder is not None:
@@ -182,12 +193,13 @@ def _read_process(document: Document, read: Reader, fields: Fields) -> None:
 
 
 def _left(document: Document, result: str | None, told: Told, read: Reader) -> dict[str, Any]:
-    left: dict[str, Any] = {
-        short: read.text(document, name) for name, short in _KEPT if name in document
-    }
-    left.update({short: read.number(document, name) for name, short in _LIMITS if name in document})
+    left: dict[str, Any] = {}
+    read.copy(document, _KEPT, left)
+    for name, short in _LIMITS:
+        if name in document and (number := read.number(document, name)) is not None:
+            left[short] = number
     if not told.is_spent and told.resource is not None:
         left["resource"] = told.resource
     if result is not None and result != _PASSED:
         left["result"] = result
-    return {name: value for name, value in left.items() if value is not None}
+    return left

@@ -8,6 +8,7 @@ name, an LSM hook's (``lsm=``), a kernel function's (``kprobe=``, ``kfunc=``).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from ingest.address import canonical_address
@@ -45,6 +46,7 @@ _OPERATIONS: Final = {
 }
 _ADDRESSES: Final = ("remoteip", "sin_addr", "sin6_addr", "daddr")
 _PORTS: Final = ("port", "sin_port", "sin6_port")
+_SUN_PATH: Final = "sun_path="
 _ADDRESS_LENGTH: Final = 64
 _PORT_DIGITS: Final = 5
 _PORT_MOST: Final = 65_535
@@ -65,19 +67,21 @@ class Told:
 def tell_act(told: Told, fields: Fields) -> None:
     """Put the act, its object and the system call into ``fields``."""
     call = _call(told, "syscall")
-    hook = _call(told, "lsm") or _call(told, "kprobe") or _call(told, "kfunc")
+    hook = None
+    if call is None or len(told.facts) > 1:
+        hook = _call(told, "lsm") or _call(told, "kprobe") or _call(told, "kfunc")
     fields["trailwarden.syscall"] = call
     action = _action(told.operation, call, hook)
     if call in OPENING and action is Action.FILE_OPEN:
         access = access_of(told.facts.get("flags"))
         action = opening_act(access)
         fields["trailwarden.file.access"] = access or None
-    fields["event.action"] = action.value
+    fields["event.action"] = action
     if action is Action.PROCESS_START:
         told.is_spent = True
-    elif told.operation == "File" or action.value.startswith("file-"):
+    elif told.operation == "File" or action.startswith("file-"):
         _read_file(action, told, fields)
-    elif told.operation == "Network" or action.value.startswith("network-"):
+    elif told.operation == "Network" or action.startswith("network-"):
         _read_network(action, told, fields)
     elif action is Action.MOUNT:
         fields["file.path"] = told.facts.get("target")
@@ -88,6 +92,11 @@ def _call(told: Told, key: str) -> str | None:
     name = told.facts.get(key)
     if not name or len(name) > _CALL_LENGTH:
         return None
+    return _bare(name)
+
+
+@lru_cache(1_024)
+def _bare(name: str) -> str:
     return name.lower().removeprefix("sys_")
 
 
@@ -110,7 +119,16 @@ def _read_file(action: Action, told: Told, fields: Fields) -> None:
 
 
 def _read_network(action: Action, told: Told, fields: Fields) -> None:
-    """Put the ends into place: a client's address is the source, a server's the destination."""
+    """Put the ends into place: a client's address is the source, a server's the destination.
+
+    The name of a Unix socket is its maker's choice, blanks included, and the pairs come in any
+    order: so where there is one, nothing is read but the name.
+    """
+    _, is_unix, path = (told.resource or "").partition(_SUN_PATH)
+    if is_unix or "sun_path" in told.facts:
+        name = path.removesuffix(" sa_family=AF_UNIX") if is_unix else told.facts["sun_path"]
+        fields["network.transport"], fields["file.path"] = "unix", name or None
+        return
     facts = dict(told.facts)
     for pair in (told.resource or "").split(" "):
         key, divided, value = pair.partition("=")
@@ -124,8 +142,7 @@ def _read_network(action: Action, told: Told, fields: Fields) -> None:
     port = next((facts[name] for name in _PORTS if facts.get(name)), "")
     if port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS:
         fields[f"{side}.port"] = int(port) if 0 < int(port) <= _PORT_MOST else None
-    family = facts.get("sa_family") or facts.get("domain")
-    if family == "AF_UNIX":
-        fields["network.transport"], fields["file.path"] = "unix", facts.get("sun_path")
+    if address is None and "AF_UNIX" in (facts.get("sa_family"), facts.get("domain")):
+        fields["network.transport"] = "unix"
     elif (transport := facts.get("protocol", "").lower()) in _TRANSPORTS:
         fields["network.transport"] = transport

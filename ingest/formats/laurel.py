@@ -118,7 +118,7 @@ def _picked(record: Document, wanted: tuple[str, ...]) -> Values:
     values: Values = {}
     get = record.get
     for key in wanted:
-        value = get(key)
+        value: Any = get(key)
         kind = type(value)
         if kind is str:
             if "%" in value or value[:1] in _MARKS:
@@ -151,8 +151,8 @@ def _values(record: Document) -> Values:
 def _text(key: str, value: str) -> str:
     if "%" in value:
         return _bytes(value).decode(errors="replace")
-    if value.startswith("0o"):
-        return f"0{value[2:]}"
+    if key == "mode":  # the one number that laurel writes in octal
+        return value.replace("0o", "0", 1)
     if key in _HEX_FIELDS:
         return value.removeprefix("0x")
     return "" if value == "(none)" else value

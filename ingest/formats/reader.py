@@ -12,6 +12,8 @@ from typing import Any, Final
 from ingest.formats.tolerant import as_json
 
 Document = Mapping[str, Any]
+Columns = tuple[tuple[str, str], ...]
+"""Member of a document -> column that its text fills."""
 
 NOTHING: Final = frozenset({"", "<NA>", "<nil>", "null", "N/A"})
 """What tools write for nothing: Falco ``<NA>``, Go ``<nil>``."""
@@ -44,6 +46,16 @@ class Reader:
             return str(value)
         self.issues.append(f"wrong-type:{key}")
         return as_json(value)
+
+    def copy(self, document: Document, columns: Columns, fields: dict[str, Any]) -> None:
+        """Put texts, by member and column, into ``fields``; what is nothing is left out."""
+        for key, column in columns:
+            value = document.get(key)
+            if value is None:
+                continue
+            text = value if type(value) is str else self.text(document, key)
+            if text is not None and text not in NOTHING:
+                fields[column] = text
 
     def number(self, document: Document, key: str) -> int | None:
         """Return a whole number that fits 64 bits; digits in a text count, silently."""

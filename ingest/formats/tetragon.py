@@ -84,7 +84,7 @@ def _seen(document: Document, kind: str, body: Document) -> Seen:
     read = Reader()
     time = read.text(document, "time")
     fields: Fields = {
-        "event.dataset": Dataset.TETRAGON.value,
+        "event.dataset": Dataset.TETRAGON,
         "event.provider": "tetragon",
         "event.code": kind,
         "event.outcome": "success",
@@ -130,11 +130,11 @@ def _act(kind: str, fields: Fields) -> tuple[str, ...] | None:
 
 def _read_exec(_body: Document, _read: Reader, fields: Fields, extra: dict[str, Any]) -> None:
     ran_before = "procFS" in extra.get("flags", "").split()
-    fields["event.action"] = Action.OTHER.value if ran_before else Action.PROCESS_START.value
+    fields["event.action"] = Action.OTHER if ran_before else Action.PROCESS_START
 
 
 def _read_exit(body: Document, read: Reader, fields: Fields, extra: dict[str, Any]) -> None:
-    fields["event.action"] = Action.PROCESS_END.value
+    fields["event.action"] = Action.PROCESS_END
     signal = read.text(body, "signal")
     status = read.number(body, "status") if "status" in body else 0
     if signal is None:
@@ -153,7 +153,7 @@ def _outcome(status: int) -> str:
 
 
 def _read_loader(body: Document, read: Reader, fields: Fields, extra: dict[str, Any]) -> None:
-    fields["event.action"] = Action.FILE_OPEN.value
+    fields["event.action"] = Action.FILE_OPEN
     fields["file.path"] = read.text(body, "path")
     fields["trailwarden.file.access"] = ["read"]
     build = read.text(body, "buildid")
@@ -165,7 +165,7 @@ def _read_throttle(body: Document, read: Reader, fields: Fields, extra: dict[str
     what, group = read.text(body, "type"), read.text(body, "cgroup")
     fields["event.outcome"] = "unknown"
     ended = what == "THROTTLE_STOP"
-    fields["event.action"] = Action.OTHER.value if ended else Action.SENSOR_LOSS.value
+    fields["event.action"] = Action.OTHER if ended else Action.SENSOR_LOSS
     extra["type"], extra["cgroup"] = what, group
     if group is not None:
         name = group.removesuffix(".scope").rpartition("-")[2]
@@ -174,7 +174,7 @@ def _read_throttle(body: Document, read: Reader, fields: Fields, extra: dict[str
 
 
 def _read_rate_limit(body: Document, read: Reader, fields: Fields, _extra: dict[str, Any]) -> None:
-    fields["event.action"], fields["event.outcome"] = Action.SENSOR_LOSS.value, "unknown"
+    fields["event.action"], fields["event.outcome"] = Action.SENSOR_LOSS, "unknown"
     fields["trailwarden.sensor.lost"] = read.number(body, "number_of_dropped_process_events")
 
 

@@ -64,6 +64,7 @@ _OF_FILES: Final = frozenset(
 _OF_NETWORK: Final = frozenset(
     (Action.NETWORK_CONNECT, Action.NETWORK_ACCEPT, Action.NETWORK_LISTEN)
 )
+_POLICY: Final = (("policy_name", "trailwarden.tool.rule"), ("message", "message"))
 _NO_ARGUMENTS: Final = Arguments()
 _REFUSED: Final = "KPROBE_ACTION_OVERRIDE"
 _NO_ACTION: Final = frozenset((None, "KPROBE_ACTION_UNKNOWN", "KPROBE_ACTION_POST"))
@@ -123,15 +124,19 @@ def _action(bare: str | None, syscall: str | None, arguments: Arguments) -> Acti
 
 
 def _read_policy(body: Document, read: Reader, fields: Fields) -> None:
-    fields["trailwarden.tool.rule"] = read.text(body, "policy_name")
-    fields["message"] = read.text(body, "message")
+    read.copy(body, _POLICY, fields)
     if body.get("tags"):
         fields["trailwarden.tool.tags"] = read.texts(body, "tags")
     done = read.text(body, "action")
     if done in _NO_ACTION:
         done = read.text(body, "return_action") or done
     if done is not None:
-        fields["trailwarden.tool.action"] = done.removeprefix("KPROBE_ACTION_").capitalize()
+        fields["trailwarden.tool.action"] = _word(done)
+
+
+@lru_cache(64)
+def _word(action: str) -> str:
+    return action.removeprefix("KPROBE_ACTION_").capitalize()
 
 
 def _outcome(body: Document, returned: Arguments) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ingest.formats.reader import Document, Reader
+    from ingest.formats.reader import Columns, Document, Reader
     from ingest.formats.seen import Fields
 
 _UNSET: Final = 4_294_967_295
@@ -21,8 +21,7 @@ _ORDINARY: Final = frozenset(
 _CUT: Final = ("truncFilename", "truncArgs")
 
 
-_Columns = tuple[tuple[str, str], ...]
-_PROCESS: Final[_Columns] = (
+_PROCESS: Final[Columns] = (
     ("exec_id", "process.entity_id"),
     ("binary", "process.executable"),
     ("cwd", "process.working_directory"),
@@ -30,21 +29,19 @@ _PROCESS: Final[_Columns] = (
     ("docker", "container.id"),
     ("parent_exec_id", "process.parent.entity_id"),
 )
-_POD: Final[_Columns] = (
+_POD: Final[Columns] = (
     ("namespace", "orchestrator.namespace"),
     ("name", "orchestrator.resource.name"),
     ("uid", "orchestrator.resource.id"),
     ("workload_kind", "trailwarden.workload.kind"),
     ("workload", "trailwarden.workload.name"),
 )
-_NOTHING_LENGTH: Final = 5
-"""No text that stands for nothing is longer, so longer ones need no second look."""
 
 
 def read_process(body: Document, read: Reader, fields: Fields, extra: dict[str, Any]) -> None:
     """Put the process and those above it into ``fields``, what has no column into ``extra``."""
     process = read.mapping(body, "process")
-    _copy(process, _PROCESS, fields, read)
+    read.copy(process, _PROCESS, fields)
     fields["process.pid"] = read.number(process, "pid")
     fields["process.command_line"] = _command_line(process, fields.get("process.executable"), read)
     login = process.get("auid")
@@ -57,14 +54,6 @@ def read_process(body: Document, read: Reader, fields: Fields, extra: dict[str, 
         _read_pod(read.mapping(process, "pod"), read, fields, extra)
     _read_flags(process, read, fields, extra)
     _read_rights(process, read, fields, extra)
-
-
-def _copy(document: Document, columns: _Columns, fields: Fields, read: Reader) -> None:
-    for name, column in columns:
-        value = document.get(name)
-        if value is not None:
-            is_said = type(value) is str and len(value) > _NOTHING_LENGTH
-            fields[column] = value if is_said else read.text(document, name)
 
 
 def _command_line(process: Document, binary: str | None, read: Reader) -> str | None:
@@ -96,7 +85,7 @@ def _read_parents(body: Document, read: Reader, fields: Fields) -> None:
 
 
 def _read_pod(pod: Document, read: Reader, fields: Fields, extra: dict[str, Any]) -> None:
-    _copy(pod, _POD, fields, read)
+    read.copy(pod, _POD, fields)
     if fields.get("orchestrator.resource.name") is not None:
         fields["orchestrator.resource.type"] = "pods"
     container = read.mapping(pod, "container")

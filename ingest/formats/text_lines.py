@@ -7,8 +7,10 @@ a closed list: a log of something else must stay one refusal, not thousands of r
 
 Formats: auditd (audit-userspace's ``type=... msg=audit(``), syslog (RFC 3164 with or without
 priority, RFC 5424, rsyslog's and journalctl's lines with ISO 8601 times), aws-iam-authenticator
-(logrus text), ``ctr events`` (containerd's cmd/ctr/commands/events), and the lines of containers'
-logs around any of those or around JSON (ingest/formats/container_line.py).
+(its decisions, as ingest/formats/eks_authenticator.py knows them: other daemons write logrus' text
+too), audit events after one word (ingest/formats/prefixed_line.py), ``ctr events`` (containerd's
+cmd/ctr/commands/events), and the lines of containers' logs around any of those or around JSON
+(ingest/formats/container_line.py).
 """
 
 from __future__ import annotations
@@ -30,6 +32,9 @@ _PRIORITY_DIGITS: Final = 3
 _TYPE_BYTES: Final = 64
 _NODE_BYTES: Final = 300  # a host name has 253 at most
 _TIME_BYTES: Final = 64
+_WORD_BYTES: Final = 253  # a node's name, or a time
+_DECISIONS: Final = (b' msg="access granted"', b' msg="access denied', b' msg="STS response"')
+_EVENT: Final = b' {"kind":"Event","apiVersion":"audit.k8s.io/'
 _HOST_MARKS: Final = b".-_:[]%"
 _SYSLOG_WORDS: Final = 3
 _STAMP_BYTES: Final = 64
@@ -69,7 +74,21 @@ def _is_node(line: bytes) -> bool:
 
 
 def _is_authenticator(line: bytes) -> bool:
-    return line.startswith(b'time="') and line.find(b'" level=', 6, _TIME_BYTES) > 0
+    """Whether a line of logrus logs a decision: who may log in, or what AWS said."""
+    place = line.find(b'" level=', 6, _TIME_BYTES) if line.startswith(b'time="') else -1
+    message = line.find(b" ", place + 8, place + _TIME_BYTES) if place > 0 else -1
+    return message > 0 and line.startswith(_DECISIONS, message)
+
+
+def _is_exported(line: bytes) -> bool:
+    """Whether a line is the authenticator's with the time before it that an S3 export writes."""
+    return line[10:11] == b"T" and _is_authenticator(line[:HEAD_BYTES].partition(b" ")[2])
+
+
+def _is_prefixed(line: bytes) -> bool:
+    """Whether one word and an audit event stand at the beginning of a line."""
+    place = line.find(b" ", 1, _WORD_BYTES + 1)
+    return place > 0 and line.startswith(_EVENT, place)
 
 
 def _is_priority(line: bytes) -> bool:
@@ -160,12 +179,17 @@ def _is_iso_syslog(line: bytes) -> bool:
     return is_tag and words[1].translate(None, _HOST_MARKS).isalnum()
 
 
+def _begins_with_digit(line: bytes) -> bool:
+    return _is_dated(line) or _is_prefixed(line) or _is_exported(line)
+
+
 _BY_FIRST: Final[dict[bytes, Callable[[bytes], bool]]] = {
-    b"t": lambda line: _is_auditd(line) or _is_authenticator(line),
-    b"n": _is_node,
+    **{b"%c" % letter: _is_prefixed for letter in range(ord("a"), ord("z") + 1)},
+    b"t": lambda line: _is_auditd(line) or _is_authenticator(line) or _is_prefixed(line),
+    b"n": lambda line: _is_node(line) or _is_prefixed(line),
     b"<": _is_priority,
     **dict.fromkeys((b"J", b"F", b"M", b"A", b"S", b"O", b"N", b"D"), _is_month_day),
-    **{b"%d" % digit: _is_dated for digit in range(10)},
+    **{b"%d" % digit: _begins_with_digit for digit in range(10)},
 }
 FIRST_BYTES: Final = frozenset(first[0] for first in _BY_FIRST)
 """What a record of text can begin with."""

@@ -34,10 +34,13 @@ _OLD_NUMBERS: Final = (
 )
 _OLD_TEXTS: Final = (
     ("processName", "process.name"),
+    ("syscall", "trailwarden.syscall"),
     ("userId", "user.id"),
     ("processEntityId", "process.entity_id"),
     ("parentEntityId", "process.parent.entity_id"),
 )
+_THREAD: Final = (("name", "process.name"), ("syscall", "trailwarden.syscall"))
+_ENTITIES: Final = ("process.entity_id", "process.parent.entity_id")
 
 
 def recognizes(document: Document) -> bool:
@@ -116,12 +119,12 @@ def _tell_old(document: Document, fields: Fields, read: Reader) -> Arguments:
         fields[column] = read.number(document, key)
     if fields["process.pid"] is None:
         fields["process.pid"] = read.number(document, "processId")
-    for key, column in _OLD_TEXTS:
-        text = read.text(document, key)
-        fields[column] = None if text == "0" and column.endswith("entity_id") else text
+    read.copy(document, _OLD_TEXTS, fields)
+    for column in _ENTITIES:
+        if fields.get(column) == "0":
+            del fields[column]
     if document.get("executable"):
         fields["process.executable"] = read.text(read.mapping(document, "executable"), "path")
-    fields["trailwarden.syscall"] = read.text(document, "syscall")
     _tell_old_place(document, fields, read)
     _tell_metadata(document, fields, read)
     return arguments(document, "args", read)
@@ -170,29 +173,26 @@ def _tell_new(document: Document, fields: Fields, read: Reader) -> Arguments:
     fields["@timestamp"] = _time(document.get("timestamp"))
     workload = read.mapping(document, "workload")
     _tell_process(read.mapping(workload, "process"), fields, read)
-    container = read.mapping(workload, "container")
-    image = read.mapping(container, "image")
-    _fill_container(
-        fields, read.text(container, "id"), read.text(container, "name"), read.text(image, "name")
-    )
+    if workload.get("container"):
+        container = read.mapping(workload, "container")
+        name, image = read.text(container, "name"), read.mapping(container, "image")
+        _fill_container(fields, read.text(container, "id"), name, read.text(image, "name"))
     cluster = read.mapping(workload, "k8s")
-    pod = read.mapping(cluster if "pod" in cluster else workload, "pod")
-    namespace = read.text(read.mapping(cluster, "namespace"), "name")
-    _fill_pod(fields, namespace, read.text(pod, "name"), read.text(pod, "uid"))
+    if cluster or "pod" in workload:
+        pod = read.mapping(cluster if "pod" in cluster else workload, "pod")
+        namespace = read.text(read.mapping(cluster, "namespace"), "name")
+        _fill_pod(fields, namespace, read.text(pod, "name"), read.text(pod, "uid"))
     _tell_threat(document, fields, read)
     return arguments(document, "data", read)
 
 
 def _tell_process(process: Document, fields: Fields, read: Reader) -> None:
-    thread = read.mapping(process, "thread")
-    fields["process.name"] = read.text(thread, "name")
-    fields["trailwarden.syscall"] = read.text(thread, "syscall")
+    read.copy(read.mapping(process, "thread"), _THREAD, fields)
     fields["process.executable"] = _path(process, read)
     fields["process.pid"] = _pid(process, read)
     fields["process.entity_id"] = _text(process, "unique_id", read)
-    fields["user.id"] = _text(read.mapping(process, "real_user"), "id", read) or _text(
-        read.mapping(process, "realUser"), "id", read
-    )
+    user = "real_user" if "real_user" in process else "realUser"
+    fields["user.id"] = _text(read.mapping(process, user), "id", read)
     ancestors = read.mappings(process, "ancestors")
     names = [_name(one, read) for one in ancestors]
     fields["trailwarden.process.ancestors"] = [name for name in names if name] or None
@@ -226,13 +226,14 @@ def _text(document: Document, key: str, read: Reader) -> str | None:
 
 def _tell_threat(document: Document, fields: Fields, read: Reader) -> None:
     """Fill what a detector says of its detection."""
-    policies = read.texts(read.mapping(document, "policies"), "matched")
+    tags: list[str | None] = []
+    if document.get("policies"):
+        tags += read.texts(read.mapping(document, "policies"), "matched")
     threat = read.mapping(document, "threat")
-    tags: list[str | None] = list(policies)
     if threat:
         mitre = read.mapping(threat, "mitre")
         technique = read.text(read.mapping(mitre, "technique"), "id")
-        tags = [technique, read.text(read.mapping(mitre, "tactic"), "name"), *policies]
+        tags = [technique, read.text(read.mapping(mitre, "tactic"), "name"), *tags]
         rule = read.text(threat, "name") or read.text(document, "name") or ""
         severity = _severity(threat.get("severity"))
         _fill_threat(fields, rule, read.text(threat, "description"), severity)

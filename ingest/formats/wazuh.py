@@ -176,8 +176,8 @@ def _identity(read: Reader, alert: Document) -> tuple[str, ...] | None:
 
 
 def _rule(read: Reader, rule: Document) -> str | None:
-    words = read.text(rule, "id"), read.text(rule, "description")
-    return " ".join(word for word in words if word) or None
+    number, said = read.text(rule, "id"), read.text(rule, "description")
+    return f"{number} {said}" if number and said else number or said
 
 
 def _tags(read: Reader, rule: Document, check: Document) -> list[str] | None:

@@ -17,7 +17,9 @@ _FRACTION: Final = _SECOND + 1
 _CANONICAL: Final = len("2026-11-21T18:21:51.000000Z")
 _MICROS: Final = 6
 _LONGEST: Final = 40
-_ZONES: Final = (len("+03:00"), len("+0300"))
+_SHORT_ZONE: Final = len("+0300")
+_LONG_ZONE: Final = len("+03:00")
+_SIGNS: Final = ("+", "-")
 
 
 def from_zoned(text: str | None) -> str | None:
@@ -27,15 +29,18 @@ def from_zoned(text: str | None) -> str | None:
     """
     if text is None or len(text) > _LONGEST:
         return from_text(text)
-    length = next((size for size in _ZONES if text[-size : -size + 1] in {"+", "-"}), 0)
-    fraction = text[_FRACTION:-length]
-    if (
-        not length
-        or text[_SECOND:_FRACTION] != "."
-        or not (fraction.isdecimal() and fraction.isascii())
-    ):
-        return _whole(text) if len(text) <= _CANONICAL else from_text(text)
-    found = _whole(text[:_SECOND] + text[-length:])
+    if text[-_SHORT_ZONE : 1 - _SHORT_ZONE] in _SIGNS:
+        at = len(text) - _SHORT_ZONE
+    elif text[-_LONG_ZONE : 1 - _LONG_ZONE] in _SIGNS:
+        at = len(text) - _LONG_ZONE
+    else:
+        return from_text(text)
+    if at == _SECOND:
+        return _whole(text)
+    fraction = text[_FRACTION:at]
+    if text[_SECOND:_FRACTION] != "." or not (fraction.isdecimal() and fraction.isascii()):
+        return from_text(text)
+    found = _whole(text[:_SECOND] + text[at:])
     if found is None or len(found) != _CANONICAL or found[-1] != "Z":
         return from_text(text)
     return f"{found[:_FRACTION]}{fraction[:_MICROS]:0<6}Z"

@@ -92,7 +92,7 @@ class IndexReader:
                     sort=[{"@timestamp": {"order": "asc", "missing": "_last"}}],
                     search_after=after,
                     size=size,
-                    source_includes=list(columns) or [_SMALL],
+                    source={"includes": list(columns) or [_SMALL]},
                     track_total_hits=False,
                 )
                 point, hits = answer["pit_id"], answer["hits"]["hits"]

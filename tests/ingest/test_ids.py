@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ingest.ids import canonical_time, finding_id, parse_time, workload_act_id
+from ingest.canonical_time import canonical_time, parse_time
+from ingest.ids import finding_id, workload_act_id
 from ingest.normalize import Normalized
 
 Build = Callable[..., dict[str, Any]]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.ids import canonical_time
+from ingest.canonical_time import canonical_time
 from ingest.normalize import Normalized
 from ingest.timestamps import event_times
 

@@ -110,6 +110,7 @@ def test_every_record_is_accounted_for_and_the_rest_is_pending(service: Service)
             "late": 0,
             "quarantined": 0,
             "canaries": 0,
+            "unwanted": 0,
             "extra": 0,
         }
     ]

@@ -22,6 +22,39 @@ def test_a_wrapped_line_is_unwrapped_byte_for_byte(key: str) -> None:
     assert records_of(wrapped(key, EVENT + b"\n")) == [EVENT + b"\n"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'type=CWD msg=audit(1763719200.120:501): cwd="/root"',
+        b"<86>Nov 21 10:00:00 node-1 sshd[812]: Accepted password for alice from 192.0.2.1 port 9",
+        b"Nov 21 10:00:00 node-1 sudo: alice : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/sh",
+        b'time="2026-11-21T10:00:00Z" level=warning msg="access denied" error="x"',
+    ],
+)
+def test_lines_of_text_are_unwrapped_too(line: bytes) -> None:
+    assert records_of(wrapped("log", line)) == [line]
+    assert records_of(wrapped("message", line, log={"file": {"path": "/var/log/a"}})) == [line]
+    assert records_of(b"[" + wrapped("message", line) + b"," + EVENT + b"]") == [line, EVENT]
+
+
+def test_filebeat_says_in_log_which_file_it_was() -> None:
+    assert records_of(wrapped("message", EVENT, log={"file": {"path": "/a"}})) == [EVENT]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event": {"module": "auditd"}, "auditd": {"message_type": "login"}},
+        {"rule": "Terminal shell", "priority": "Notice", "output": "x", "output_fields": {}},
+        {"MESSAGE": "x", "__REALTIME_TIMESTAMP": "1763719200120000"},
+    ],
+)
+def test_an_event_that_repeats_its_line_stays_what_it_is(event: dict[str, object]) -> None:
+    line = "type=LOGIN msg=audit(1763719200.120:501): pid=1 uid=0 auid=1 ses=1 res=1"
+    value = json.dumps({"@timestamp": "2026-11-21T10:00:00Z", **event, "message": line}).encode()
+    assert records_of(value) == [value]
+
+
 def test_lists_become_one_record_an_event() -> None:
     assert records_of(b" [" + EVENT + b" ,\n" + OTHER + b"] ") == [EVENT, OTHER]
     event_list = b'{"kind":"EventList","items":[' + EVENT + b"," + OTHER + b"]}"

@@ -521,3 +521,37 @@ def test_nothing_in_a_line_raises(parts: list[str], is_begun: bool) -> None:
 def test_a_huge_line_is_read_in_linear_time(body: str) -> None:
     for kind in ("SYSCALL", "EXECVE", "PATH", "USER_AUTH"):
         assert seen(line(kind, body)).fields["event.code"] == kind
+
+
+@pytest.mark.parametrize(("code", "outcome"), [("-115", "unknown"), ("-111", "failure")])
+def test_a_connection_under_way_has_not_failed(code: str, outcome: str) -> None:
+    saddr = line("SOCKADDR", "saddr=020001BBC6336405")
+    text = call(42, success="no").replace("exit=0", f"exit={code}")
+    assert fields(text, saddr)["event.outcome"] == outcome
+    text = text.replace(f"exit={code}", "exit=EINPROGRESS")
+    assert fields(text, saddr)["event.outcome"] == "unknown"
+
+
+def test_an_operation_of_io_uring_is_the_act_of_the_call_that_does_the_same() -> None:
+    body = "uring_op={} success=yes exit=0 items=2 ppid=6 pid=7 uid=0 euid=0 key=(null)"
+    file = path('"/etc/cron.d/x"', nametype="DELETE")
+    found = fields(line("URINGOP", body.format(36)), file)
+    assert found["event.code"] == "URINGOP"
+    assert (found["event.action"], found["trailwarden.syscall"]) == ("file-delete", "unlinkat")
+    assert (found["file.path"], found["process.pid"]) == ("/etc/cron.d/x", 7)
+    assert found["event.outcome"] == "success"
+    assert fields(line("URINGOP", body.format(16)))["event.action"] == Action.NETWORK_CONNECT
+    other = fields(line("URINGOP", body.format(46)))
+    assert (other["event.action"], other.get("trailwarden.syscall")) == (Action.SYSCALL, None)
+
+
+def test_loading_a_profile_of_apparmor_judges_nothing() -> None:
+    body = 'apparmor="STATUS" operation="profile_replace" profile="unconfined" name="x" pid=7'
+    found = fields(line("AVC", body), call(1))
+    assert (found["event.action"], found["event.outcome"]) == (Action.OTHER, "success")
+
+
+def test_a_title_counts_only_where_no_words_are_told() -> None:
+    title = line("PROCTITLE", "proctitle=6C73002D6C")
+    assert fields(call(59), title)["process.args"] == ["ls", "-l"]
+    assert fields(call(59), line("EXECVE", 'argc=1 a0="id"'), title)["process.args"] == ["id"]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.canonical_time import parse_time
 from ingest.formats.clock import (
     from_microseconds,
     from_milliseconds,
@@ -16,7 +17,6 @@ from ingest.formats.clock import (
     from_seconds,
     from_text,
 )
-from ingest.ids import parse_time
 
 INSTANT = "2026-11-21T10:46:08.594628Z"
 

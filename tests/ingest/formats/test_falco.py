@@ -364,8 +364,8 @@ def test_members_that_are_missing_cost_themselves_alone() -> None:
 
 
 def test_the_path_that_a_call_is_about_counts_before_that_of_its_descriptor() -> None:
-    found = fields({"evt.type": "fchmodat", "fs.path.name": "/tmp/x/run", "fd.name": "/tmp/x"})
-    assert found["file.path"] == "/tmp/x/run"
+    found = fields({"evt.type": "fchmodat", "fs.path.name": "/srv/x/run", "fd.name": "/srv/x"})
+    assert found["file.path"] == "/srv/x/run"
 
 
 def test_who_is_local_changes_no_ends_that_are_known() -> None:
@@ -413,3 +413,9 @@ def test_an_alert_of_many_or_long_fields_is_read_as_any_other() -> None:
     long = {"x" * 5_000: 1}
     for given in (many, long):
         assert fields({**given, "proc.pname": "a"})["process.parent.name"] == "a"
+
+
+@pytest.mark.parametrize("name", ["null", "N/A", "<nil>"])
+def test_a_process_may_have_another_tools_word_for_nothing_as_its_name(name: str) -> None:
+    found = fields({"proc.name": name, "proc.pname": name})
+    assert found["process.name"] == found["process.parent.name"] == name

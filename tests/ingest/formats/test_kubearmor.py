@@ -64,10 +64,22 @@ def test_a_file_has_a_new_owner_only_if_the_call_passed(result: str, owner: str 
     assert seen.fields.get("file.uid") == owner
 
 
-def test_event_data_counts_before_data() -> None:
+def test_event_data_tells_what_data_does_not() -> None:
     told = {"Syscall": "SYS_UNLINKAT", "Odd": 7}
+    seen = only(Operation="File", Resource="/a", EventData=told)
+    assert seen.fields["event.action"] == Action.FILE_DELETE
     seen = only(Operation="File", Resource="/a", Data="syscall=SYS_OPEN flags=", EventData=told)
-    assert seen.fields["event.action"] == Action.FILE_DELETE.value
+    assert seen.fields["event.action"] == Action.FILE_OPEN
+
+
+def test_event_data_of_a_lookup_is_not_split_and_changes_nothing() -> None:
+    """Shape: kubearmor/KubeArmor's guide on telemetry of DNS queries."""
+    words = "UDP_SENDMSG,domain=a.example.com,daddr=192.0.2.53,qtype=AAAA"
+    told = {"Kfunc": words, "Sa_family": "AF_INET", "Sin_port": "53"}
+    resource = "sa_family=AF_INET sin_port=53"
+    seen = only(Operation="Network", Resource=resource, Data=f"kfunc={words}", EventData=told)
+    assert seen.fields["event.action"] == Action.NAME_LOOKUP
+    assert seen.fields["destination.ip"] == "192.0.2.53"
 
 
 def test_a_name_lookup_has_the_server_that_was_asked() -> None:
@@ -84,6 +96,38 @@ def test_a_unix_socket_is_a_file() -> None:
     seen = only(Operation="Network", Resource=resource, Data="syscall=SYS_CONNECT fd=3")
     assert seen.fields["file.path"] == "/run/containerd/containerd.sock"
     assert seen.fields["network.transport"] == "unix"
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "sa_family=AF_UNIX sun_path=/a sin_addr=203.0.113.5 sin_port=443",
+        "sun_path=/a sin_addr=203.0.113.5 sin_port=443 sa_family=AF_UNIX",
+    ],
+)
+def test_a_socket_with_blanks_in_its_name_forges_no_address(resource: str) -> None:
+    seen = only(Operation="Network", Resource=resource, Data="syscall=SYS_CONNECT fd=3")
+    assert seen.fields["file.path"] == "/a sin_addr=203.0.113.5 sin_port=443"
+    assert seen.fields["network.transport"] == "unix"
+    assert seen.fields.get("destination.ip") is None
+    assert seen.fields.get("destination.port") is None
+
+
+@pytest.mark.parametrize("name", ["a,daddr=203.0.113.5", "a,kfunc=TCP_CONNECT", "AF_UNIX"])
+def test_a_name_that_is_asked_for_forges_nothing(name: str) -> None:
+    data = f"kfunc=UDP_SENDMSG,domain={name},daddr=192.0.2.53,qtype=A"
+    seen = only(Operation="Network", Resource="sa_family=AF_INET sin_port=53", Data=data)
+    assert seen.fields["event.action"] == Action.NAME_LOOKUP.value
+    assert seen.fields["destination.ip"] == "192.0.2.53"
+    assert seen.fields.get("network.transport") is None
+
+
+def test_flags_may_be_a_number() -> None:
+    """Shape: kubearmor's enforcer by ptrace."""
+    data = "syscall=openat fd=4294967196 flags=577 mode=0"
+    seen = only(Operation="File", Resource="/a", Data=data)
+    assert seen.fields["event.action"] == Action.FILE_MODIFY
+    assert seen.fields["trailwarden.file.access"] == ["write", "truncate"]
 
 
 @pytest.mark.parametrize(

@@ -210,3 +210,25 @@ def test_a_wrong_type_never_raises(value: object) -> None:
     for kind in ("EXECVE", "CWD", "PROCTITLE", "SOCKADDR", "USER_AUTH", "PPID", "CONTAINER_INFO"):
         for key in ("ARGV", "ARGV_STR", "cwd", "saddr", "msg", "ID", "exe"):
             decoded(DOCUMENT | {kind: {key: value}})
+
+
+def test_only_numbers_are_octal() -> None:
+    call = CALL | {"comm": "0ops", "exe": "/opt/0o7", "key": "0o755"}
+    found = said(decoded(DOCUMENT | {"SYSCALL": call}))
+    assert (found["process.name"], found["trailwarden.tool.rule"]) == ("0ops", "0o755")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("/a%20b%25", "/a b%"),
+        ("/a\\x41%41", "/a\\x41A"),
+        ("/a\\%", "/a\\%"),
+        ("/100%x", "/100%x"),
+        ("/é%c3%a9%4", "/éé%4"),
+    ],
+)
+def test_only_percent_signs_with_two_digits_encode(text: str, name: str) -> None:
+    call = CALL | {"syscall": 87, "SYSCALL": "unlink"}
+    path = {"name": text, "nametype": "DELETE"}
+    assert said(decoded(DOCUMENT | {"SYSCALL": call, "PATH": [path]}))["file.path"] == name

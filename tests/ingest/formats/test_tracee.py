@@ -383,3 +383,63 @@ def test_no_value_of_any_member_raises() -> None:
                 assert decode(new(name, {key: value}), Around())
     with pytest.raises(NotThisFormatError):
         decode({**old(), "eventName": ""}, Around())
+
+
+@pytest.mark.parametrize("make", [old, new])
+def test_a_fork_starts_the_child_and_its_process_is_the_parent(make: Any) -> None:
+    found = fields(make("sched_process_fork", {"child_pid": 77, "child_tid": 77}))
+    assert found["event.action"] == Action.PROCESS_START
+    assert (found["process.pid"], found["process.parent.pid"]) == (77, 12)
+    assert found["process.name"] == found["process.parent.name"] == "sh"
+
+
+def test_a_fork_has_the_parents_id_and_none_of_its_own() -> None:
+    found = fields(old("sched_process_fork", {"child_pid": 77}, processEntityId=5))
+    assert found["process.parent.entity_id"] == "5"
+    assert "process.entity_id" not in found
+
+
+def test_a_thread_is_no_process() -> None:
+    found = fields(old("sched_process_fork", {"child_pid": 12, "child_tid": 13}))
+    assert found["event.action"] == Action.OTHER
+    assert found["process.pid"] == 12
+
+
+@pytest.mark.parametrize(
+    ("command", "action"),
+    [
+        ("BPF_PROG_LOAD", Action.BPF_LOAD),
+        (5, Action.BPF_LOAD),
+        (None, Action.BPF_LOAD),
+        ("BPF_MAP_CREATE", Action.OTHER),
+        (["x"], Action.OTHER),
+    ],
+)
+def test_only_a_program_that_is_loaded_is_a_load(command: object, action: Action) -> None:
+    assert fields(old("security_bpf", {"cmd": command}))["event.action"] == action
+
+
+def test_a_connection_that_is_not_waited_for_has_not_failed() -> None:
+    assert fields(old("connect", returnValue=-115))["event.outcome"] == "unknown"
+
+
+def test_what_was_written_is_kept_nowhere() -> None:
+    found = fields(old("magic_write", {"pathname": "/a", "bytes": "c2VjcmV0"}))
+    assert found["file.path"] == "/a"
+    assert "trailwarden.tool.fields" not in found
+
+
+def test_a_packet_has_ends() -> None:
+    """Shape: aquasecurity/tracee docs/docs/events/builtin/network/net_packet_tcp."""
+    args = {"src": "192.0.2.1", "dst": "198.51.100.7", "src_port": 40020, "dst_port": 80}
+    found = fields(old("net_packet_tcp", args))
+    assert (found["source.ip"], found["source.port"]) == ("192.0.2.1", 40020)
+    assert (found["destination.ip"], found["destination.port"]) == ("198.51.100.7", 80)
+    assert found["network.transport"] == "tcp"
+
+
+@pytest.mark.parametrize(("given", "expected"), [("::ffff:192.0.2.7", "192.0.2.7"), ("x", None)])
+def test_an_address_is_canonical_or_none(given: str, expected: str | None) -> None:
+    peer = {"sa_family": "AF_INET", "sin_addr": given, "sin_port": "1"}
+    found = fields(old("security_socket_connect", {"remote_addr": peer}))
+    assert found.get("destination.ip") == expected

@@ -307,3 +307,20 @@ def test_chunks_do_not_matter_and_every_line_is_accounted_for(
 
 def _lines(stream: bytes) -> Iterator[bytes]:
     return (line.removesuffix(b"\r") for line in stream.split(b"\n"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_one_word_may_stand_before_a_record_of_its_own_kind(frames: Frames, size: int) -> None:
+    event_ = b'{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"a","stage":"Panic"}'
+    lines = [b"node-1.example.com " + event_, b"2026-11-21T10:00:00.719Z " + event_]
+    lines += [b"2026-11-21T10:00:00.719Z " + AUTHENTICATOR, b"web-1 " + event_]
+    out = frames(b"\n".join(lines), size)
+    assert out.raws == lines
+    assert nothing_wrong(out)
+
+
+def test_a_log_of_another_daemon_that_writes_logfmt_is_one_refusal(frames: Frames) -> None:
+    other = b'time="2026-11-21T10:00:00Z" level=info msg="starting containerd" revision=a'
+    out = frames(b"\n".join([other] * 1_000))
+    assert not out.raws
+    assert len(out.refused) == 1
