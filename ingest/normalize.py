@@ -96,7 +96,7 @@ def normalize(chunks: Iterable[Records], settings: NormalizeSettings) -> Normali
     for chunk in chunks:
         batch.refused += chunk.refused
         _decode_chunk(chunk, settings, batch)
-    if not batch.seen.fields:
+    if not batch.seen.height:
         events = _audit_frame(batch, settings) if batch.height else empty_events()
         return Normalized(events, batch.refused)
     seen = seen_frame(batch.seen, settings.redactor)

@@ -12,7 +12,7 @@ import msgspec
 import orjson
 
 from ingest.collectors.event_list import NotJsonError, TooManyEventsError, scan, split
-from ingest.formats.registry import document_decoders
+from ingest.formats.registry import known_formats
 from ingest.formats.text_lines import is_text_record
 from ingest.json_scan import BLANK
 from ingest.salvage import salvage
@@ -95,7 +95,7 @@ def _unwrapped(value: bytes) -> bytes | None:
 def _is_event(value: bytes) -> bool:
     """Whether an object is an event of a known format, which repeats a line in its message."""
     document = orjson.loads(value)
-    return next(document_decoders(document), None) is not None
+    return next(known_formats(document), None) is not None
 
 
 def _is_object(line: bytes) -> bool:

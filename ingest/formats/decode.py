@@ -21,7 +21,7 @@ from ingest.formats.kubernetes_audit import (
 )
 from ingest.formats.lenient import load
 from ingest.formats.prefixed_line import without_prefix
-from ingest.formats.registry import document_decoders, text_decoder
+from ingest.formats.registry import known_formats, text_decoder
 from ingest.formats.seen import Around, NotThisFormatError, NotWantedError
 from ingest.formats.unpack import is_gzip
 from ingest.formats.wrapped_line import unwrap
@@ -159,9 +159,13 @@ def _decode_document(part: Part, decoding: Decoding) -> bool:
     if line is not None and part.depth < MAX_DEPTH:
         _decode_part(part.inner(line), decoding)
         return True
-    decode_one = next(document_decoders(document), None)
-    if decode_one is None:
-        return False
+    known = decoding.last_format  # most likely this one is of the same
+    if known is None or not known[0](document):
+        known = next(known_formats(document), None)
+        if known is None:
+            return False
+        decoding.last_format = known
+    decode_one = known[1]
     seen = _seen(decode_one, document, part, decoding)
     if mended is not None:
         for one in seen:

@@ -18,6 +18,7 @@ from ingest.redact.refused import structural_copy
 
 if TYPE_CHECKING:
     from ingest.formats.audit_event import AuditEvent
+    from ingest.formats.registry import DocumentFormat
     from ingest.formats.seen import Seen
     from ingest.redact.token import Redactor
 
@@ -84,11 +85,12 @@ class Decoded:
 class Decoding:
     """Takes what decoders find in one chunk."""
 
-    __slots__ = ("found", "redactor")
+    __slots__ = ("found", "last_format", "redactor")
 
     def __init__(self, redactor: Redactor) -> None:
         self.found = Decoded()
         self.redactor = redactor
+        self.last_format: DocumentFormat | None = None
 
     @property
     def height(self) -> int:

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 
     DecodeDocument = Callable[[Document, Around], list[Seen]]
     DecodeText = Callable[[str, Around], list[Seen]]
+    DocumentFormat = tuple[Callable[[Document], bool], DecodeDocument]
+    """How to tell a document of a format, and how to decode it."""
 
-DOCUMENTS: Final[tuple[tuple[Callable[[Document], bool], DecodeDocument], ...]] = (
+DOCUMENTS: Final[tuple[DocumentFormat, ...]] = (
     (falco.recognizes, falco.decode),
     (tetragon.recognizes, tetragon.decode),
     (tracee.recognizes, tracee.decode),
@@ -60,9 +62,9 @@ TEXTS: Final[tuple[tuple[Callable[[str], bool], DecodeText], ...]] = (
 )
 
 
-def document_decoders(document: Document) -> Iterator[DecodeDocument]:
-    """Yield the decoders that know a JSON document: one, or none."""
-    return (decode for recognizes, decode in DOCUMENTS if recognizes(document))
+def known_formats(document: Document) -> Iterator[DocumentFormat]:
+    """Yield the formats that a JSON document is of: one, or none."""
+    return (one for one in DOCUMENTS if one[0](document))
 
 
 def text_decoder(text: str) -> DecodeText | None:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from ingest.formats.registry import document_decoders
+from ingest.formats.registry import known_formats
 from ingest.normalize import Normalized, normalize
 from ingest.record import Reason, Records
 from ingest.schema import DTYPES
@@ -162,4 +162,4 @@ def test_no_document_is_of_two_formats() -> None:
         except ValueError:
             continue
         if isinstance(document, dict):
-            assert len(list(document_decoders(document))) <= 1, name
+            assert len(list(known_formats(document))) <= 1, name
