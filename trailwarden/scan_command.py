@@ -140,6 +140,7 @@ def _report(result: ScanResult) -> Report:
             events=accounts.events,
             repeats=accounts.repeats,
             late=accounts.late,
+            unwanted=accounts.unwanted,
             size_bytes=accounts.size_bytes,
             first_event=accounts.first,
             last_event=accounts.last,

@@ -69,7 +69,9 @@ def print_result(result: ScanResult, settings: ScanSettings) -> None:
     console = Console(highlight=False)
     accounts = result.accounts
     if settings.cluster == DEFAULT_CLUSTER and not settings.cluster_from_file:
-        console.print(f"No --cluster given: the cluster is named {DEFAULT_CLUSTER!r}.")
+        console.print(
+            f"No --cluster given: it is named {DEFAULT_CLUSTER!r}, or as a cloud's envelope says."
+        )
     if result.findings:
         console.print(_table(result.findings, console.width))
     console.print(_found(accounts))

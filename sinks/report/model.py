@@ -49,7 +49,8 @@ class ReadSummary:
     """What was read.
 
     ``records`` counts raw records, ``events`` the distinct events they became, ``repeats`` events
-    that had been seen before, ``late`` events behind the watermark (a part of ``events``).
+    that had been seen before, ``late`` events behind the watermark (a part of ``events``),
+    ``unwanted`` records that are sound and about something else.
     ``size_bytes`` is the size of the inputs as stored, ``clusters`` the events of each cluster;
     ``first_event`` and ``last_event`` are aware UTC times.
     """
@@ -59,6 +60,7 @@ class ReadSummary:
     events: int
     repeats: int = 0
     late: int = 0
+    unwanted: int = 0
     size_bytes: int = 0
     first_event: datetime | None = None
     last_event: datetime | None = None

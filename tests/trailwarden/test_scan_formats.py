@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.ingest.formats.test_goldens import CASES, GOLDEN, normalized
+from ingest.formats.text_lines import is_text_record
+from tests.ingest.formats.test_goldens import CASES, GOLDEN, normalized, raw_of
 from tests.trailwarden.test_scan import run
 
 WRITTEN_S = 1_795_262_400
@@ -30,6 +31,7 @@ def entries_of(name: str) -> list[dict[str, object]]:
         if "raw" in entry
         and entry.get("events")
         and (name in JOINED or "\n" not in str(entry["raw"]))
+        and (name not in JOINED or all(map(is_text_record, raw_of(entry).splitlines())))
     ]
 
 
@@ -81,3 +83,20 @@ def test_a_file_that_mixes_all_formats_is_counted_right(folder: Path, tmp_path: 
     events = pl.read_parquet(out / "events.parquet")
     whole = expected(FORMATS)
     assert set(events["event.dataset"]) == set(whole)
+
+
+def test_lines_of_other_programs_are_passed_over_and_said(tmp_path: Path) -> None:
+    log = tmp_path / "messages"
+    login = "Accepted password for root from 203.0.113.9 port 7 ssh2"
+    log.write_text(
+        "2026-11-21T10:00:00Z web-1 nginx[7]: a line of another program\n"
+        f"2026-11-21T10:00:01Z web-1 sshd[8]: {login}\n"
+    )
+    done = run("scan", str(log), "--cluster", "c", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"1 record about something else" in done.stdout
+    assert (tmp_path / "out" / "quarantine.ndjson").read_bytes() == b""
+    assert "About something else" in (tmp_path / "out" / "report.html").read_text()
+    assert pl.read_parquet(tmp_path / "out" / "events.parquet")["event.action"].to_list() == [
+        "login"
+    ]

@@ -154,6 +154,21 @@ def test_a_list_of_which_one_item_is_refused_is_balanced() -> None:
     assert [record.offset for record, _ in result.refused] == [0, 0]
 
 
+def test_what_nobody_wants_is_counted_and_not_quarantined() -> None:
+    place = "/SUBSCRIPTIONS/0/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.CONTAINERSERVICE/MANAGEDCLUSTERS"
+
+    def log(category: str, text: str) -> dict[str, object]:
+        properties = {"log": text}
+        return {"category": category, "resourceId": f"{place}/X", "properties": properties}
+
+    own = orjson.dumps(audit_event(1)).decode()
+    value = {"records": [log("kube-audit", own), log("kube-scheduler", "I1121 klog")]}
+    line = b"<13>1 2026-11-21T12:00:00Z web-1 nginx 7 - - a line of another program"
+    result = folded([message(0, value), message(1, line), message(2, b"no")])
+    assert tallied(result) == Counts(records=3, events=1, unwanted=2, quarantined=1, extra=1)
+    assert [record.offset for record, _ in result.refused] == [2]
+
+
 def test_refused_records_keep_the_message_that_they_came_from() -> None:
     records = [message(4, b"{", partition=1, cluster="red"), message(4, b"no")]
     result = folded(records, partition(0, 4), partition(1, 4))
