@@ -21,7 +21,7 @@ from ingest.formats.kubernetes_audit import (
 )
 from ingest.formats.lenient import load
 from ingest.formats.prefixed_line import without_prefix
-from ingest.formats.registry import known_formats, text_decoder
+from ingest.formats.registry import known_decoder, text_decoder
 from ingest.formats.seen import Around, NotThisFormatError, NotWantedError
 from ingest.formats.unpack import is_gzip
 from ingest.formats.wrapped_line import unwrap
@@ -38,6 +38,29 @@ if TYPE_CHECKING:
     from ingest.redact.token import Redactor
 
 T = TypeVar("T")
+
+_TELLING: Final = frozenset(
+    {
+        "auditID",
+        "kind",
+        "protoPayload",
+        "proto_payload",
+        "messageType",
+        "message_type",
+        "logEvents",
+        "log_events",
+        "events",
+        "message",
+        "awslogs",
+        "subscription",
+        "records",
+        "Records",
+        "receivedMessages",
+        "category",
+        "log",
+    }
+)
+"""An audit event, an entry of GKE's, an envelope or a wrapper has at least one of these members."""
 
 MAX_DEPTH: Final = 3
 """Envelopes around a record: a runtime's line around Pub/Sub's around a batch."""
@@ -91,13 +114,33 @@ def _decode_part(part: Part, decoding: Decoding) -> None:
 
 
 def _decode_object(part: Part, decoding: Decoding) -> None:
-    top = top_of(part.raw)
-    if top is not None and (top.protoPayload or top.proto_payload):
-        _decode_gke(part, decoding)
+    if decoding.expects_documents and _decode_plainly(part, decoding):
         return
+    top = top_of(part.raw)
     is_event = top is not None and (top.auditID or (top.kind and (top.apiVersion or top.stage)))
-    if is_event or not (_open(part, top, decoding) or _decode_document(part, decoding)):
+    if top is not None and not top.auditID and (top.protoPayload or top.proto_payload):
+        _decode_gke(part, decoding)
+    elif is_event or not (_open(part, top, decoding) or _decode_document(part, decoding)):
         decode_event(part, decoding, lambda item: _decode_part(item, decoding))
+
+
+def _decode_plainly(part: Part, decoding: Decoding) -> bool:
+    """Decode what can be nothing but a machine's document, without looking at it twice.
+
+    What it takes, `_decode_object` would decode in the same way: what came before decides only how
+    long it takes. False for everything else.
+    """
+    try:
+        document, mended = load(part.raw)
+    except (orjson.JSONDecodeError, RecursionError):
+        return False
+    if mended is not None or not isinstance(document, dict) or not _TELLING.isdisjoint(document):
+        return False
+    decode_one = known_decoder(document)
+    if decode_one is None:
+        return False
+    decoding.see(_seen(decode_one, document, part, decoding), part)
+    return True
 
 
 def _decode_gke(part: Part, decoding: Decoding) -> None:
@@ -159,13 +202,10 @@ def _decode_document(part: Part, decoding: Decoding) -> bool:
     if line is not None and part.depth < MAX_DEPTH:
         _decode_part(part.inner(line), decoding)
         return True
-    known = decoding.last_format  # most likely this one is of the same
-    if known is None or not known[0](document):
-        known = next(known_formats(document), None)
-        if known is None:
-            return False
-        decoding.last_format = known
-    decode_one = known[1]
+    decode_one = known_decoder(document)
+    if decode_one is None:
+        return False
+    decoding.expects_documents = True
     seen = _seen(decode_one, document, part, decoding)
     if mended is not None:
         for one in seen:

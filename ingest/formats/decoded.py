@@ -18,7 +18,6 @@ from ingest.redact.refused import structural_copy
 
 if TYPE_CHECKING:
     from ingest.formats.audit_event import AuditEvent
-    from ingest.formats.registry import DocumentFormat
     from ingest.formats.seen import Seen
     from ingest.redact.token import Redactor
 
@@ -85,12 +84,12 @@ class Decoded:
 class Decoding:
     """Takes what decoders find in one chunk."""
 
-    __slots__ = ("found", "last_format", "redactor")
+    __slots__ = ("expects_documents", "found", "redactor")
 
     def __init__(self, redactor: Redactor) -> None:
         self.found = Decoded()
         self.redactor = redactor
-        self.last_format: DocumentFormat | None = None
+        self.expects_documents = False
 
     @property
     def height(self) -> int:

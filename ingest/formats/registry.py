@@ -67,6 +67,14 @@ def known_formats(document: Document) -> Iterator[DocumentFormat]:
     return (one for one in DOCUMENTS if one[0](document))
 
 
+def known_decoder(document: Document) -> DecodeDocument | None:
+    """Return the decoder of a JSON document, None if no format knows it."""
+    for recognizes, decode in DOCUMENTS:
+        if recognizes(document):
+            return decode
+    return None
+
+
 def text_decoder(text: str) -> DecodeText | None:
     """Return the decoder of a line or of lines that belong together, None if no format does."""
     for recognizes, decode in TEXTS:

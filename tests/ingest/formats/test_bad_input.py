@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -142,6 +143,26 @@ def test_records_of_all_formats_in_one_chunk_are_each_what_they_are_alone() -> N
     alone = [taken([raw], {}) for raw in raws]
     assert said(found.events) == [one for single in alone for one in said(single.events)]
     assert len(found.refused) == sum(len(single.refused) for single in alone)
+
+
+def test_a_record_of_two_formats_is_the_same_whatever_came_before() -> None:
+    """What a record is must not depend on how the log was cut."""
+    documents = []
+    for entry in CASES.values():
+        try:
+            document = json.loads(raw_of(entry))
+        except ValueError:
+            continue
+        if isinstance(document, dict):
+            documents.append(document)
+    rng = random.Random(7)
+    merged = [text_of({**rng.choice(documents), **rng.choice(documents)}) for _ in range(600)]
+    together = taken(merged, {})
+    alone = [taken([raw], {}) for raw in merged]
+    assert said(together.events) == [one for single in alone for one in said(single.events)]
+    assert [one.reason for one in together.refused] == [
+        one.reason for single in alone for one in single.refused
+    ]
 
 
 def test_a_format_is_not_taken_for_another() -> None:
