@@ -21,6 +21,7 @@ from detectors.engine import detect
 from detectors.sigma.compiler import load_rules
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.record import Records
+from worker.garbage import collect_rarely
 from worker.settings import shipped_rules
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def measure(name: str, entries: list[dict[str, Any]], rules: tuple[Rule, ...]) -
 
 def main() -> None:
     rules = load_rules([shipped_rules()])
+    collect_rarely()
     for file in sorted(GOLDEN.glob("*.json")):
         if not sys.argv[1:] or file.stem in sys.argv[1:]:
             entries = [e for e in json.loads(file.read_bytes()) if not e["hostile"]]

@@ -5,7 +5,6 @@ Separate from the options so that they can be shown without loading what a scan 
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
@@ -20,6 +19,7 @@ from sinks.report import Quarantine, ReadSummary, Report, RuleInfo, write_report
 from trailwarden import __version__
 from trailwarden.exit_code import ExitCode
 from trailwarden.scan_output import print_result, progress_of
+from worker.garbage import collect_rarely
 from worker.scan import DeliveryFailedError, ScanResult, scan
 from worker.settings import DEFAULT_CLUSTER, ScanSettings, shipped_rules
 
@@ -58,8 +58,7 @@ def run_scan(options: ScanOptions, _input_format: str) -> ExitCode:
         typer.BadParameter: an option that cannot be used; exit code 2.
     """
     settings = _settings(options)
-    # A scan makes millions of short-lived objects and no cycles worth finding among the modules.
-    gc.freeze()
+    collect_rarely()
     try:
         delivery = _delivery(options)
         with progress_of(options.paths) as progress:

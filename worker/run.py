@@ -6,7 +6,6 @@ before anything runs.
 
 from __future__ import annotations
 
-import gc
 import signal
 import threading
 import time
@@ -27,6 +26,7 @@ from sinks.elasticsearch.transport import (
 from sinks.quarantine import QuarantineError
 from worker.chores import QuarantineLimit, QuarantineLimitError
 from worker.counts import WorkerCounts
+from worker.garbage import collect_rarely
 from worker.health import Heartbeat
 from worker.health_port import open_health
 from worker.logs import configure_logs, log_uncaught
@@ -47,10 +47,6 @@ if TYPE_CHECKING:
     from worker.health import HealthServer
 
 HEARTBEAT_LIMIT_S: Final = 10.0
-GC_THRESHOLD: Final = (100_000, 20, 100)
-"""A batch makes tens of thousands of short-lived objects and no cycles: Python's own threshold of
-700 has the collector walk them again and again."""
-
 DONE, FAILED = 0, 1
 
 _STOPS: Final = (
@@ -215,6 +211,5 @@ def run(settings: Settings, version: str) -> int:
     service = Service(settings, version)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLD)
+    collect_rarely()
     return service.run()

@@ -19,7 +19,7 @@ def _random_key() -> bytes:
     return secrets.token_bytes(32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # what is remembered for one is looked up by it
 class Redactor:
     """Replaces secrets under one key.
 
