@@ -7,30 +7,25 @@ does the checkpoint pass it. One thread, one step at a time; time is passed in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol, Self, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from ingest.collectors.canary import canary_record
 from ingest.collectors.counts import CollectorCounts
-from ingest.collectors.opening import opened
+from ingest.collectors.object_reader import ObjectReader, Reading
 from ingest.collectors.outbox import Outbox
 from ingest.collectors.producer import ProducerFullError
-from ingest.collectors.salvaging import fit, head_of, spool
-from ingest.envelope import UNKNOWN_CLUSTER, Envelope, Format
-from ingest.sources.compression import open_stream
-from ingest.sources.read import frame_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
-    from typing import BinaryIO
 
     from ingest.collectors.checkpoint_file import CheckpointFile
+    from ingest.collectors.object_reader import Listed, ObjectParcel, Store
     from ingest.collectors.outbox import Sender
-    from ingest.record import Records
 
 STEP_BYTES: Final = 4 << 20
 """Bytes handed on in one step, so that answers are not kept waiting."""
@@ -40,32 +35,6 @@ MOST_DONE: Final = 100_000
 """Objects remembered as done, 200 bytes each: an hourly export of 100 clusters for 40 days."""
 
 SOURCE: Final = "objects"
-
-
-class Listed(Protocol):
-    """One object of a store."""
-
-    @property
-    def path(self) -> str:
-        """Its path within the store."""
-
-    @property
-    def size_bytes(self) -> int:
-        """Its size."""
-
-    @property
-    def modified(self) -> datetime:
-        """When it was last written (UTC)."""
-
-
-class Store(Protocol):
-    """What `ingest.sources.object_store.ObjectStore` offers."""
-
-    def objects(self) -> Iterable[Listed]:
-        """Return all objects. Raises OSError."""
-
-    def open(self, path: str) -> BinaryIO:
-        """Open one. Raises OSError."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,57 +59,6 @@ class ObjectsOptions:
     interval_s: float = 60.0
     canary_interval_s: float = 30.0
     checkpoint_interval_s: float = 1.0
-
-
-@dataclass(slots=True)
-class _Reading:
-    """An object on its way: how much of it is not in Kafka yet."""
-
-    found: Listed
-    offset: int
-    left: int = 0
-    is_read: bool = False
-    has_failed: bool = False
-
-
-@dataclass(slots=True)
-class _Parcel:
-    """One record on its way (`ingest.collectors.outbox.Parcel`)."""
-
-    reading: _Reading
-    envelope: Envelope
-    value: bytes = field(repr=False)
-
-    def arrive(self) -> None:
-        """Learn that Kafka has it."""
-        self.value = b""
-        self.reading.left -= 1
-
-
-class _Watched:
-    """An open object; what the store does not give is no damage of the object's."""
-
-    def __init__(self, file: BinaryIO, reading: _Reading) -> None:
-        self._file, self._reading = file, reading
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def read(self, size: int) -> bytes:
-        try:
-            return self._file.read(size)
-        except OSError:
-            self._reading.has_failed = True
-            raise
-
-    def seekable(self) -> bool:
-        return self._file.seekable()
-
-    def seek(self, place: int) -> int:
-        return self._file.seek(place)
 
 
 class Objects:
@@ -176,11 +94,18 @@ class Objects:
                 self._done[one.path] = one
             else:
                 self._before_us = one.modified_us
-        self._clusters: dict[str, None] = dict.fromkeys(filter(None, [options.cluster]))
+        self._reader = ObjectReader(
+            store,
+            options.cluster,
+            options.collector,
+            options.spool,
+            note=note,
+            counts=self.counts,
+        )
         self._waiting: list[Listed] = []
-        self._readings: list[_Reading] = []
-        self._parcels: Iterator[_Parcel] | None = None
-        self._parcel: _Parcel | None = None
+        self._readings: list[Reading] = []
+        self._parcels: Iterator[ObjectParcel] | None = None
+        self._parcel: ObjectParcel | None = None
         self._list_at = self._save_at = self._canary_at = float("-inf")
         self._is_dirty = False
 
@@ -264,69 +189,10 @@ class Objects:
         found = self._waiting.pop()
         done = self._done.get(found.path)
         has_grown = done is not None and found.size_bytes > done.size_bytes
-        reading = _Reading(found, done.offset if done and has_grown else 0)
+        reading = Reading(found, done.offset if done and has_grown else 0)
         self._readings.append(reading)
-        self._parcels = self._read(reading, now)
+        self._parcels = self._reader.read(reading, now)
         return True
-
-    def _read(self, reading: _Reading, now: datetime) -> Iterator[_Parcel]:
-        """Yield an object's records; of one that has grown, what is new."""
-        path = reading.found.path
-
-        def opener(path: str) -> BinaryIO:
-            try:
-                return cast("BinaryIO", _Watched(self._store.open(path), reading))
-            except OSError:
-                reading.has_failed = True
-                raise
-
-        for chunk in frame_stream(path, open_stream(path, opener=opener)):
-            yield from self._parcels_of(chunk, reading, now)
-            for problem in chunk.problems:
-                self._note("not_read_to_its_end", object=path, reason=problem.message)
-            for one in chunk.refused:
-                self.counts.refused[one.reason.value] += 1
-                self._note(
-                    "refused", object=path, offset=one.offset, sha256=one.sha256, reason=one.detail
-                )
-        reading.is_read = True
-
-    def _parcels_of(self, chunk: Records, reading: _Reading, now: datetime) -> Iterator[_Parcel]:
-        for raw, offset in zip(chunk.raws, chunk.offsets, strict=True):
-            if offset < reading.offset:
-                continue
-            for one in opened(raw):
-                if one.refusal is not None:
-                    self.counts.refused["not-wanted"] += 1
-                    continue
-                reading.left += 1
-                yield self._parcel_of(one.raw, self._cluster(one.cluster), reading, now)
-            reading.offset = offset + len(raw)
-
-    def _parcel_of(self, raw: bytes, cluster: str, reading: _Reading, now: datetime) -> _Parcel:
-        fitted = fit(raw) or head_of(raw)
-        if fitted.salvage is not None:
-            kept = spool(self._options.spool, raw)
-            self.counts.salvaged += 1
-            path = reading.found.path
-            self._note("too_large", source=path, size_bytes=len(raw), spooled=kept is not None)
-        envelope = Envelope(
-            cluster,
-            self._options.collector,
-            Format.RECORD,
-            now,
-            reading.found.path,
-            fitted.salvage,
-        )
-        return _Parcel(reading, envelope, fitted.value)
-
-    def _cluster(self, said: str | None) -> str:
-        cluster = self._options.cluster or said or UNKNOWN_CLUSTER
-        if cluster not in self._clusters:
-            if cluster == UNKNOWN_CLUSTER:
-                self._note("no_cluster", reason="no envelope names one: set objects.cluster")
-            self._clusters[cluster] = None
-        return cluster
 
     def _settle(self) -> None:
         """Note as done what Kafka has all of; what the store did not give is read again."""
@@ -360,7 +226,7 @@ class Objects:
         if not self._options.canary_interval_s or clock_s < self._canary_at:
             return
         self._canary_at = clock_s + self._options.canary_interval_s
-        for cluster in self._clusters:
+        for cluster in self._reader.clusters:
             record = canary_record(cluster, self._options.collector, SOURCE, now, caught_up=False)
             try:
                 self._sender.send(*record, lambda error: self._count_canary(now, error))

@@ -17,7 +17,8 @@ import pytest
 
 from ingest.collectors import objects
 from ingest.collectors.checkpoint_file import CheckpointFile
-from ingest.collectors.objects import Done, Listed, Objects, ObjectsOptions
+from ingest.collectors.object_reader import Listed
+from ingest.collectors.objects import Done, Objects, ObjectsOptions
 from ingest.collectors.producer import Answer, ProducerFullError
 from ingest.envelope import Envelope, Format
 from ingest.sources.object_store import BadAddressError, ObjectStore
