@@ -30,8 +30,9 @@ _NAMES: Final = (
     ("process.executable", "process.name"),
     ("process.parent.executable", "process.parent.name"),
 )
-_LONG: Final = 4_096
-"""Characters of a command line that is remembered; longer ones do not recur."""
+_LONG: Final = 1_024
+"""Characters of a command line that is remembered; longer ones do not recur, and 4,096 of them must
+not fill a worker's memory: with what is worked out of each about 30 MB."""
 
 _SPLIT_MAX: Final = 65_536
 
@@ -77,7 +78,7 @@ def _command(line: str, args: tuple[str, ...] | None, redactor: Redactor) -> Com
     return Command(tuple(redacted), line, decode_command(redacted), tuple(package.items()))
 
 
-_known = lru_cache(8_192)(_command)
+_known = lru_cache(4_096)(_command)
 
 
 def _words(line: str) -> list[str]:
