@@ -14,12 +14,19 @@ from typing import Final
 _PARTS: Final = 6
 
 
-@lru_cache(65_536)
+_LENGTH_MAX: Final = 256
+"""Characters of an ARN that is remembered: what is remembered must be bounded."""
+
+
 def canonical_arn(arn: str) -> str:
     """Return the role of an assumed role's session; any other text as it is.
 
     ``arn:aws:sts::111122223333:assumed-role/dev/jane`` -> ``arn:aws:iam::111122223333:role/dev``.
     """
+    return _remembered(arn) if len(arn) <= _LENGTH_MAX else _canonical(arn)
+
+
+def _canonical(arn: str) -> str:
     parts = arn.split(":", _PARTS - 1)
     if len(parts) < _PARTS or parts[2] != "sts":
         return arn
@@ -28,3 +35,6 @@ def canonical_arn(arn: str) -> str:
     if kind != "assumed-role" or not role or not session:
         return arn
     return f"{parts[0]}:{parts[1]}:iam::{parts[4]}:role/{role}"
+
+
+_remembered = lru_cache(16_384)(_canonical)
