@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from ingest.envelope import Envelope, read_envelope
+from ingest.sources.group_offsets import committed_offsets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,17 +43,6 @@ _PASSING: Final = frozenset(
     }
 )
 """Errors that Kafka's protocol calls retriable and librdkafka does not: it goes on all the same."""
-
-_MOVING: Final = frozenset(
-    {
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-    }
-)
-"""Errors of a coordinator that is moving to another broker, or loading there."""
-
-_AGAIN_S: Final = 0.2
 
 _NOT_LET_IN: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})  # noqa: SLF001 - librdkafka's public names
 """A wrong password, or a certificate that the other side does not trust. librdkafka would ask again
@@ -151,7 +141,8 @@ class KafkaSource:
         }
         if config.get("group.protocol") != "consumer":
             own["partition.assignment.strategy"] = "cooperative-sticky"
-        self._consumer = Consumer({**own, **config})
+        self._config = {**own, **config}
+        self._consumer = Consumer(self._config)
         self._topic = topic
         self._owner = owner
         self._on_error = on_error
@@ -297,11 +288,13 @@ class KafkaSource:
             # A pause outlives the assignment in librdkafka: what was paused when it was taken away
             # comes back paused.
             (consumer.pause if self._is_paused else consumer.resume)(begin)
+        except KafkaException as error:
+            self._failure = KafkaFailedError(str(error.args[0]))
         except BaseException as error:  # noqa: BLE001 - raised again once librdkafka returns
             self._failure = error
 
     def _committed(self, partitions: list[TopicPartition]) -> list[Committed]:
-        answers = self._asked_again(partitions)
+        answers = committed_offsets(self._consumer, self._config, partitions)
         found = []
         for one in answers:
             if one.error:
@@ -310,17 +303,6 @@ class KafkaSource:
             offset = one.offset if one.offset >= 0 else None
             found.append(Committed(one.partition, offset, one.metadata or "", low, high))
         return found
-
-    def _asked_again(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        """Ask for what is committed until the coordinator, which may be moving, says it."""
-        deadline = time.monotonic() + _BROKER_TIMEOUT_S
-        while True:
-            try:
-                return self._consumer.committed(partitions, timeout=_BROKER_TIMEOUT_S)
-            except KafkaException as error:
-                if error.args[0].code() not in _MOVING or time.monotonic() > deadline:
-                    raise
-            time.sleep(_AGAIN_S)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         tell = self._owner.lose if self._is_abandoned else self._owner.revoke

@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from ingest.envelope import Envelope, Format, headers_of
+from ingest.sources import group_offsets
 from ingest.sources import kafka as source_module
 from ingest.sources.kafka import Committed, KafkaFailedError, KafkaSource, Position, Record
 
@@ -209,6 +210,22 @@ def test_what_was_committed_comes_back_with_its_metadata_and_at_the_next_assignm
         assert offsets(take(source, 3)) == [2, 3, 4]
     assert after.assigned[0] == Committed(0, 2, metadata, 0, 5)
     assert after.assigned[1].offset == 0
+
+
+def test_what_a_member_is_not_told_another_client_asks(
+    topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic.put(*[b"x"] * 3)
+    owner = Owner()
+    with topic.source(owner) as source:
+        until(source, lambda: owner.assigned)
+        assert source.commit([Position(0, 2, "kept")]) == {}
+        source.close()
+    monkeypatch.setattr(group_offsets, "MEMBER_TIMEOUT_S", 0.0)
+    after = Owner()
+    with topic.source(after) as source:
+        assert offsets(take(source, 1)) == [2]
+    assert after.assigned[0] == Committed(0, 2, "kept", 0, 3)
 
 
 def test_a_partition_is_read_again_from_where_it_was_told(topic: Topic) -> None:
