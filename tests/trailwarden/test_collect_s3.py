@@ -1,4 +1,4 @@
-"""`trailwarden collect s3` as a user runs it: exports in a folder in, records in Kafka out, once."""
+"""`trailwarden collect s3` as a user runs it: exports in a folder in, records in Kafka out."""
 
 from __future__ import annotations
 
