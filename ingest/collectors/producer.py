@@ -151,26 +151,42 @@ class RecordProducer:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Note an error that librdkafka raises while it serves callbacks."""
+        """Note an error that librdkafka raises while it serves callbacks.
+
+        Whatever a callback raises: confluent_kafka calls the next one while an exception is on its
+        way, and then anything may go wrong in it (`'list' object has no attribute 'append'`).
+        """
         try:
             yield
-        except (KafkaException, SystemError) as error:
-            if _said_by_kafka(error) is None:
+        except Exception as error:  # noqa: BLE001 - see above; raised again if nothing was fatal
+            if (said := _said_by_kafka(error)) is None:
                 self._ask_again(error)
             else:
-                self._complain(refusal_of(error))
+                self._complain(said)
 
     def _ask_again(self, error: BaseException) -> None:
-        """Learn what was lost on the way: a SystemError of confluent_kafka may say nothing."""
+        """Learn what was lost on the way: what comes out of confluent_kafka may say nothing."""
         for _ in range(_ATTEMPTS):
             try:
                 self._producer.poll(0.1)
-            except (KafkaException, SystemError) as again:
+            except Exception as again:  # noqa: BLE001 - as in `_watched`
                 if (said := _said_by_kafka(again)) is not None:
                     self._complain(said)
-            if self._fatal:
+            if self._fatal or self._is_refused():
                 return
         raise error
+
+    def _is_refused(self) -> bool:
+        """Whether librdkafka takes nothing any more: asked with what is too large to be taken."""
+        try:
+            self._producer.produce(self._topic, bytes(MAX_MESSAGE_BYTES + 1))
+        except KafkaException as refused:
+            error: KafkaError = refused.args[0]
+            if error.code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                self._fatal = self._fatal or _text(error)
+        except BufferError:
+            pass
+        return self._fatal is not None
 
     def _answer(self) -> None:
         for _ in range(len(self._answers)):
