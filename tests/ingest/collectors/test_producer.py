@@ -175,7 +175,9 @@ def test_one_that_fails_with_records_on_their_way_says_so_from_flush(
         producer.send(ENVELOPE, b"x", answers)
     broker.fail_for_good(producer._producer, TOPIC_AUTHORIZATION_FAILED, "no right to write")
     # Mostly with the words of the broker; where a callback lost them, librdkafka only says that.
-    with pytest.raises(ProducerFailedError, match=r"AUTHORIZATION_FAILED.*no right to write|_FATAL"):
+    with pytest.raises(
+        ProducerFailedError, match=r"AUTHORIZATION_FAILED.*no right to write|_FATAL"
+    ):
         producer.flush(5)
     producer.close()
 
