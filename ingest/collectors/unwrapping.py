@@ -12,7 +12,8 @@ import msgspec
 import orjson
 
 from ingest.collectors.event_list import NotJsonError, TooManyEventsError, scan, split
-from ingest.formats.registry import known_formats
+from ingest.formats.lenient import load
+from ingest.formats.registry import known_decoder
 from ingest.formats.text_lines import is_text_record
 from ingest.json_scan import BLANK
 from ingest.salvage import salvage
@@ -93,9 +94,15 @@ def _unwrapped(value: bytes) -> bytes | None:
 
 
 def _is_event(value: bytes) -> bool:
-    """Whether an object is an event of a known format, which repeats a line in its message."""
-    document = orjson.loads(value)
-    return next(known_formats(document), None) is not None
+    """Whether an object is an event of a known format, which repeats a line in its message.
+
+    Also what cannot be parsed at all: it is handed on as it is.
+    """
+    try:
+        document, _ = load(value)
+    except (orjson.JSONDecodeError, RecursionError):
+        return True
+    return known_decoder(document) is not None
 
 
 def _is_object(line: bytes) -> bool:

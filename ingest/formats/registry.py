@@ -27,7 +27,7 @@ from ingest.formats import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from ingest.formats.reader import Document
     from ingest.formats.seen import Around, Seen
@@ -60,11 +60,6 @@ TEXTS: Final[tuple[tuple[Callable[[str], bool], DecodeText], ...]] = (
     (containerd_events.recognizes_text, containerd_events.decode_text),
     (syslog.recognizes_text, syslog.decode_text),
 )
-
-
-def known_formats(document: Document) -> Iterator[DocumentFormat]:
-    """Yield the formats that a JSON document is of: one, or none."""
-    return (one for one in DOCUMENTS if one[0](document))
 
 
 def known_decoder(document: Document) -> DecodeDocument | None:
