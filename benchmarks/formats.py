@@ -10,12 +10,13 @@ Figures compare within one run only: other work on the machine slows all of them
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from datetime import UTC, datetime
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from cpu_time import best
 
 from detectors.engine import detect
 from detectors.sigma.compiler import load_rules
@@ -25,33 +26,15 @@ from worker.garbage import collect_rarely
 from worker.settings import shipped_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from detectors.sigma.rule import Rule
 
 GOLDEN: Final = Path(__file__).resolve().parent.parent / "tests" / "ingest" / "formats" / "golden"
 RECORDS: Final = 10_000
 CHUNK: Final = 500
-ROUNDS: Final = 3
 GOAL: Final = 30_000
 GOALS: Final = {"auditd": 15_000}
 _RUN: Final = 5
 """Digits of a number that is varied: years, ports and short ids stay as they are."""
-
-
-def cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def best(function: Callable[[], object]) -> float:
-    """Return the least CPU seconds of some rounds; the first one also warms caches."""
-    spent = []
-    for _ in range(ROUNDS):
-        start = cpu()
-        function()
-        spent.append(cpu() - start)
-    return min(spent)
 
 
 def varied(raw: bytes, number: int) -> bytes:

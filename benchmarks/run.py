@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import gc
 import gzip
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import bare_loop
+from cpu_time import ROUNDS, best
 
 from detectors.engine import detect
 from detectors.finding import findings
@@ -30,30 +30,10 @@ from sinks.events_file import EventsFile
 from worker.scan import gathered, scan
 from worker.settings import ScanSettings, shipped_rules
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
 ROOT: Final = Path(__file__).resolve().parent.parent
 RECORDING: Final = ROOT.parent / "shared" / "data" / "kubernetes-audit" / "audit.log.gz"
 SAMPLE: Final = ROOT / "examples" / "sample-audit.log.gz"
-ROUNDS: Final = 3
 COPIES: Final = 4
-
-
-def cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def best(function: Callable[[], object]) -> float:
-    """Return the least CPU seconds of some rounds; the first one also warms caches."""
-    spent = []
-    for _ in range(ROUNDS):
-        start = cpu()
-        function()
-        spent.append(cpu() - start)
-    return min(spent)
 
 
 def show(name: str, seconds: float, events: int) -> None:

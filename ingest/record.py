@@ -43,6 +43,11 @@ class Reason(StrEnum):
     Counted, but put nowhere: nothing is wrong with it.
     """
 
+    @property
+    def is_fault(self) -> bool:
+        """Whether something is wrong, so that the record belongs into quarantine."""
+        return self is not Reason.NOT_WANTED
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:

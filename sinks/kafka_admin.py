@@ -28,6 +28,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its names l
     OffsetSpec,
 )
 
+from ingest.sources.group_offsets import AGAIN_S, MOVING, asked_while_moving
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from concurrent.futures import Future
@@ -38,17 +40,7 @@ ATTEMPT_S: Final = 2.0
 
 _LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-_MOVING: Final = frozenset(
-    {
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-    }
-)
-"""A group's coordinator is being found or made: for a second after a broker starts."""
-
 _DESERTED: Final = frozenset({ConsumerGroupState.DEAD, ConsumerGroupState.EMPTY})
-_MOVING_POLL_S: Final = 0.2
 _NO_TOPIC: Final = frozenset(
     {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION, KafkaError.UNKNOWN_TOPIC_ID}
 )
@@ -244,9 +236,9 @@ class KafkaAdmin:
                 code = _code(error.__cause__)
                 if code in _NO_GROUP:
                     return 0
-                if code not in _MOVING or time.monotonic() > deadline:
+                if code not in MOVING or time.monotonic() > deadline:
                     raise
-                time.sleep(_MOVING_POLL_S)
+                time.sleep(AGAIN_S)
             else:
                 return 0 if found.state is ConsumerGroupState.DEAD else len(found.members)
 
@@ -261,7 +253,7 @@ class KafkaAdmin:
             {**self._config_of_client, "group.id": group, "enable.auto.commit": False}
         )
         try:
-            found = self._asked_again(consumer, places)
+            found = asked_while_moving(consumer, places, self._timeout_s, self._timeout_s)
         except KafkaException as error:
             if _code(error) == KafkaError._TIMED_OUT:  # noqa: SLF001 - librdkafka's own code
                 self.members(group)  # a consumer that may not ask waits in vain: this is told why
@@ -269,17 +261,6 @@ class KafkaAdmin:
         finally:
             consumer.close()
         return {one.partition: one.offset for one in found if one.offset >= 0}
-
-    def _asked_again(self, consumer: Consumer, places: list[TopicPartition]) -> Any:
-        """Ask until the coordinator, which may be moving, says it."""
-        deadline = time.monotonic() + self._timeout_s
-        while True:
-            try:
-                return consumer.committed(places, timeout=self._timeout_s)
-            except KafkaException as error:
-                if _code(error) not in _MOVING or time.monotonic() > deadline:
-                    raise
-            time.sleep(_MOVING_POLL_S)
 
     def _offsets(self, topic: str, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
         places = {TopicPartition(topic, one): spec for one in partitions}

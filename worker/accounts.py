@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from ingest.record import Reason
-
 if TYPE_CHECKING:
     import polars as pl
 
@@ -23,7 +21,7 @@ REFUSED_SHOWN: Final = 200
 
 def wanted_back(refused: list[Refused]) -> list[Refused]:
     """Return the refused records that belong into quarantine: something is wrong with them."""
-    return [one for one in refused if one.reason is not Reason.NOT_WANTED]
+    return [one for one in refused if one.reason.is_fault]
 
 
 @dataclass(slots=True)

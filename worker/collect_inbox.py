@@ -5,8 +5,6 @@ Separate from the inbox itself, which knows no settings, clock, signals or logs.
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -16,28 +14,25 @@ import structlog
 from ingest.collectors.counts import CollectorCounts
 from ingest.collectors.inbox import Inbox, InboxFailedError, InboxOptions
 from ingest.collectors.producer import ProducerFailedError, RecordProducer
-from ingest.collectors.topic_probe import TopicProbe
+from worker.collector_process import (
+    DONE,
+    FAILED,
+    open_port,
+    patient_producer,
+    stop_on_signals,
+    topic_check,
+)
 from worker.collector_watch import watching_workers
 from worker.configuration import InvalidSettingsError
 from worker.health import Heartbeat
-from worker.health_port import open_health
 from worker.kafka_client import client_config
 from worker.logs import configure_logs, log_uncaught
-from worker.metrics import collector_samples, metrics_registry
 
 if TYPE_CHECKING:
     from worker.configuration import Settings
-    from worker.health import HealthServer
-    from worker.metrics import Samples
 
 HEARTBEAT_LIMIT_S: Final = 30.0
 """Longest step: a rebalance waits 10 s for what is on its way."""
-
-QUEUE_KBYTES: Final = 32 << 10
-"""Of records that wait for Kafka, here and in its client: 64 MB in all."""
-
-PROBE_S: Final = 1.0
-DONE, FAILED = 0, 1
 
 
 def collect_inbox(settings: Settings, version: str) -> int:
@@ -49,17 +44,17 @@ def collect_inbox(settings: Settings, version: str) -> int:
     configure_logs(settings.telemetry.log_level)
     log_uncaught()
     options = _options(settings)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     counts, beat = CollectorCounts(), Heartbeat(HEARTBEAT_LIMIT_S)
-    producer = _producer(settings)
+    producer = patient_producer(settings)
     log = structlog.get_logger()
     try:
         inbox = _inbox(settings, options, producer, counts)
         with (
             watching_workers(settings) as watch,
-            _health(settings, watch, counts, beat, version=version) as health,
+            open_port(
+                settings, watch, counts, beat, version=version, kafka=topic_check(settings)
+            ) as health,
         ):
             log.info("moving", prefix=options.prefix, health_port=health.port)
             while not stop.is_set():
@@ -90,18 +85,6 @@ def _options(settings: Settings) -> InboxOptions:
     )
 
 
-def _producer(settings: Settings) -> RecordProducer:
-    queue = {
-        "queue.buffering.max.kbytes": QUEUE_KBYTES,
-        # A record waits for Kafka however long it is away; taking pauses meanwhile.
-        "message.timeout.ms": 0,
-    }
-    try:
-        return RecordProducer({**client_config(settings.kafka), **queue}, settings.kafka.raw_topic)
-    except ProducerFailedError as error:
-        raise InvalidSettingsError(f"kafka: {error}") from error
-
-
 def inbox_connection(settings: Settings) -> dict[str, object]:
     """Return how to reach the broker that the inbox is on: a foreign one, or ours."""
     foreign = settings.foreign
@@ -121,17 +104,3 @@ def _inbox(
 def _note(event: str, **fields: object) -> None:
     log = structlog.get_logger()
     (log.info if event in {"revoked", "lost"} else log.warning)(event, **fields)
-
-
-def _health(
-    settings: Settings,
-    watch: list[Samples],
-    counts: CollectorCounts,
-    beat: Heartbeat,
-    *,
-    version: str,
-) -> HealthServer:
-    registry = metrics_registry(version, [lambda: collector_samples(counts), *watch])
-    probe = TopicProbe(client_config(settings.kafka), settings.kafka.raw_topic)
-    checks = {"kafka": lambda: probe.missing(PROBE_S)}
-    return open_health(settings.telemetry, registry, {"loop": beat}, checks)

@@ -5,11 +5,9 @@ Separate from the tail itself, which knows no settings, clock, signals or logs.
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -18,27 +16,28 @@ from ingest.collectors.counts import CollectorCounts
 from ingest.collectors.producer import ProducerFailedError, RecordProducer
 from ingest.collectors.tail import Tail, TailOptions
 from ingest.collectors.tail_checkpoint import Place
+from worker.collector_process import (
+    DONE,
+    FAILED,
+    STOP_S,
+    open_port,
+    patient_producer,
+    stop_on_signals,
+)
 from worker.collector_watch import watching_workers
 from worker.configuration import InvalidSettingsError
 from worker.health import Heartbeat
-from worker.health_port import open_health
-from worker.kafka_client import client_config
 from worker.logs import configure_logs, log_uncaught
-from worker.metrics import collector_samples, metrics_registry
 
 if TYPE_CHECKING:
+    import threading
+
     from worker.configuration import Settings
     from worker.health import HealthServer
     from worker.metrics import Samples
 
 HEARTBEAT_LIMIT_S: Final = 30.0
 """A line of 1 GB is salvaged within one step: about 10 s."""
-
-STOP_S: Final = 10.0
-"""Longest wait at the end for what Kafka has not acknowledged; the next start sends it again."""
-
-QUEUE_KBYTES: Final = 32 << 10
-"""Of lines that wait for Kafka, here and in its client: 64 MB in all."""
 
 WARNINGS: Final = frozenset(
     {
@@ -51,7 +50,6 @@ WARNINGS: Final = frozenset(
         "unreadable",
     }
 )
-DONE, FAILED = 0, 1
 
 
 def collect_tail(settings: Settings, version: str) -> int:
@@ -63,10 +61,8 @@ def collect_tail(settings: Settings, version: str) -> int:
     configure_logs(settings.telemetry.log_level)
     log_uncaught()
     options = _options(settings)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    producer = _producer(settings)
+    stop = stop_on_signals()
+    producer = patient_producer(settings)
     counts, beat = CollectorCounts(), Heartbeat(HEARTBEAT_LIMIT_S)
     tail = _tail(settings, options, producer, counts)
     log = structlog.get_logger()
@@ -110,19 +106,6 @@ def _options(settings: Settings) -> TailOptions:
     )
 
 
-def _producer(settings: Settings) -> RecordProducer:
-    config: dict[str, Any] = {
-        **client_config(settings.kafka),
-        "queue.buffering.max.kbytes": QUEUE_KBYTES,
-        # A line waits for Kafka however long it is away: its file may be gone by then.
-        "message.timeout.ms": 0,
-    }
-    try:
-        return RecordProducer(config, settings.kafka.raw_topic)
-    except ProducerFailedError as error:
-        raise InvalidSettingsError(f"kafka: {error}") from error
-
-
 def _tail(
     settings: Settings, options: TailOptions, producer: RecordProducer, counts: CollectorCounts
 ) -> Tail:
@@ -147,10 +130,12 @@ def _health(
     *,
     version: str,
 ) -> HealthServer:
-    registry = metrics_registry(version, [lambda: collector_samples(counts), *watch])
     started, limit_s = datetime.now(UTC), 2 * (settings.collect.canary_interval_s or float("inf"))
-    checks = {"kafka": lambda: _missing(producer, counts, started, limit_s)}
-    return open_health(settings.telemetry, registry, {"loop": beat}, checks)
+
+    def missing() -> str | None:
+        return _missing(producer, counts, started, limit_s)
+
+    return open_port(settings, watch, counts, beat, version=version, kafka=missing)
 
 
 def _missing(

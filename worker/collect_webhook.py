@@ -23,13 +23,12 @@ from ingest.collectors.webhook import WebhookOptions
 from ingest.collectors.webhook_auth import InvalidTokensError, Senders, read_tokens
 from ingest.collectors.webhook_service import ServiceOptions, Surroundings, WebhookService
 from ingest.collectors.webhook_tls import UnsafeListenerError, is_loopback, listener_tls
+from worker.collector_process import DONE, FAILED, open_port
 from worker.collector_watch import watching_workers
 from worker.configuration import InvalidSettingsError
 from worker.health import Heartbeat
-from worker.health_port import open_health
 from worker.kafka_client import client_config
 from worker.logs import configure_logs, log_uncaught
-from worker.metrics import collector_samples, metrics_registry
 
 if TYPE_CHECKING:
     import socket
@@ -37,10 +36,8 @@ if TYPE_CHECKING:
 
     from worker.configuration import Settings, Webhook
     from worker.health import HealthServer
-    from worker.metrics import Samples
 
 HEARTBEAT_LIMIT_S = 10.0
-DONE, FAILED = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +139,9 @@ async def _run(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with (
         watching_workers(settings) as watch,
-        _health(settings, watch, counts, beat, service, version=version) as health,
+        open_port(
+            settings, watch, counts, beat, version=version, kafka=service.not_ready
+        ) as health,
     ):
         _tell_start(settings, parts, health)
         try:
@@ -163,19 +162,6 @@ def _options(settings: Settings, reception: _Reception) -> ServiceOptions:
         collect.canary_interval_s,
         stop_s=webhook.acknowledge_s + limits.linger_s,
     )
-
-
-def _health(
-    settings: Settings,
-    watch: list[Samples],
-    counts: CollectorCounts,
-    beat: Heartbeat,
-    service: WebhookService,
-    *,
-    version: str,
-) -> HealthServer:
-    registry = metrics_registry(version, [lambda: collector_samples(counts), *watch])
-    return open_health(settings.telemetry, registry, {"loop": beat}, {"kafka": service.not_ready})
 
 
 def _tell_start(settings: Settings, parts: _Parts, health: HealthServer) -> None:

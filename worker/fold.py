@@ -17,7 +17,6 @@ import polars as pl
 
 from ingest.collectors.canary import read_canary
 from ingest.envelope import Format
-from ingest.record import Reason
 from sinks.archive import Counts, hour_of
 from worker.cluster_memory import Marks
 from worker.stages import CONTROL, place_of
@@ -118,8 +117,7 @@ def fold(
         [
             (record, one)
             for record, one in refused
-            if one.reason is not Reason.NOT_WANTED
-            and record.offset >= partitions[record.partition].sinks_from
+            if one.reason.is_fault and record.offset >= partitions[record.partition].sinks_from
         ],
         shares,
     )
@@ -252,9 +250,8 @@ def _count_refused(share: Share, refused: Sequence[tuple[Record, Refused]]) -> N
         mine = record.partition == share.partition.number
         if mine and record.offset >= share.partition.archived:
             tally = _tally(share, record.envelope.cluster, record.envelope.received)
-            is_wanted = one.reason is not Reason.NOT_WANTED
-            tally.quarantined += is_wanted
-            tally.unwanted += not is_wanted
+            tally.quarantined += one.reason.is_fault
+            tally.unwanted += not one.reason.is_fault
             tally.extra += 1
 
 

@@ -13,7 +13,6 @@ from ingest.collectors.unwrapping import records_of
 from ingest.formats.envelopes import open_envelope
 from ingest.formats.gke import translate
 from ingest.formats.seen import NotThisFormatError
-from ingest.record import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +42,7 @@ def opened(value: bytes) -> Iterator[Opened]:
             continue
         for item in items:
             cluster = item.origin.cluster or _cluster_of(item.raw)
-            is_unwanted = item.refusal and item.reason is Reason.NOT_WANTED
-            yield Opened(item.raw, cluster, item.refusal if is_unwanted else None)
+            yield Opened(item.raw, cluster, None if item.reason.is_fault else item.refusal)
 
 
 def _cluster_of(raw: bytes) -> str | None:

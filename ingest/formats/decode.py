@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ingest.formats.envelope_parts import Top
+    from ingest.formats.reader import Document
     from ingest.formats.seen import Seen
     from ingest.record import Records
     from ingest.redact.token import Redactor
@@ -130,11 +131,8 @@ def _decode_plainly(part: Part, decoding: Decoding) -> bool:
     What it takes, `_decode_object` would decode in the same way: what came before decides only how
     long it takes. False for everything else.
     """
-    try:
-        document, mended = load(part.raw)
-    except (orjson.JSONDecodeError, RecursionError):
-        return False
-    if mended is not None or not isinstance(document, dict) or not _TELLING.isdisjoint(document):
+    document, mended = _document(part)
+    if document is None or mended is not None or not _TELLING.isdisjoint(document):
         return False
     decode_one = known_decoder(document)
     if decode_one is None:
@@ -169,7 +167,7 @@ def _open(part: Part, top: Top | None, decoding: Decoding) -> bool:
         decoding.refuse(Reason.TOO_DEEP, "an envelope within too many others", part)
         return True
     if not items:
-        decoding.refuse(Reason.NOT_WANTED, "an envelope of nothing", part, is_worth_a_copy=False)
+        decoding.refuse(Reason.NOT_WANTED, "an envelope of nothing", part)
         return True
     plain = [item.raw for item in items if item.refusal is None]
     events = plain_events(plain) if plain and _is_native(plain[0]) else None
@@ -177,8 +175,7 @@ def _open(part: Part, top: Top | None, decoding: Decoding) -> bool:
     for item in items:
         inner = part.inner(item.raw, origin=item.origin)
         if item.refusal is not None:
-            is_wanted = item.reason is not Reason.NOT_WANTED
-            decoding.refuse(item.reason, item.refusal, inner, is_worth_a_copy=is_wanted)
+            decoding.refuse(item.reason, item.refusal, inner)
             continue
         first = decoding.height
         if events is None:
@@ -192,11 +189,8 @@ def _open(part: Part, top: Top | None, decoding: Decoding) -> bool:
 
 def _decode_document(part: Part, decoding: Decoding) -> bool:
     """Decode what a machine's tool wrote as JSON; False if no format knows it."""
-    try:
-        document, mended = load(part.raw)
-    except (orjson.JSONDecodeError, RecursionError):
-        return False
-    if not isinstance(document, dict):
+    document, mended = _document(part)
+    if document is None:
         return False
     line = unwrap(document)
     if line is not None and part.depth < MAX_DEPTH:
@@ -212,6 +206,15 @@ def _decode_document(part: Part, decoding: Decoding) -> bool:
             one.issues.append(mended)
     decoding.see(seen, part)
     return True
+
+
+def _document(part: Part) -> tuple[Document | None, str | None]:
+    """Return a part as a parsed object, None if it is none, and what had to be mended for it."""
+    try:
+        document, mended = load(part.raw)
+    except (orjson.JSONDecodeError, RecursionError):
+        return None, None
+    return document if isinstance(document, dict) else None, mended
 
 
 def _seen(
@@ -241,9 +244,9 @@ def _decode_text(part: Part, decoding: Decoding) -> bool:
 
 
 def _refuse(error: NotThisFormatError, part: Part, decoding: Decoding) -> None:
-    is_wanted = not isinstance(error, NotWantedError)
-    reason = Reason.NOT_AN_EVENT if is_wanted else Reason.NOT_WANTED
-    decoding.refuse(reason, str(error), part, is_worth_a_copy=is_wanted)
+    is_unwanted = isinstance(error, NotWantedError)
+    reason = Reason.NOT_WANTED if is_unwanted else Reason.NOT_AN_EVENT
+    decoding.refuse(reason, str(error), part)
 
 
 def _refuse_fault(error: Exception, part: Part, decoding: Decoding) -> None:

@@ -119,10 +119,9 @@ class Decoding:
         for row in range(first, self.height):
             self.found.issues.setdefault(row, []).extend(issues)
 
-    def refuse(
-        self, reason: Reason, detail: str, part: Part, *, is_worth_a_copy: bool = True
-    ) -> None:
+    def refuse(self, reason: Reason, detail: str, part: Part) -> None:
         """Refuse a part; what nobody wants to see again gets no redacted copy."""
+        copy = structural_copy(part.raw, self.redactor) if reason.is_fault else None
         self.found.refused.append(
             Refused(
                 stage=Stage.DECODE,
@@ -132,6 +131,6 @@ class Decoding:
                 size_bytes=len(part.raw),
                 sha256=sha256_hex(part.raw),
                 detail=detail,
-                copy=structural_copy(part.raw, self.redactor) if is_worth_a_copy else None,
+                copy=copy,
             )
         )

@@ -21,16 +21,17 @@ MEMBER_TIMEOUT_S: Final = 10.0
 librdkafka asks with the epoch of the assignment that is just being taken over, is refused, and asks
 again for as long as it is let: it cannot have the next epoch before (seen 2026-11-21)."""
 
-_MOVING: Final = frozenset(
+MOVING: Final = frozenset(
     {
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.NOT_COORDINATOR,
     }
 )
-"""Errors of a coordinator that is moving to another broker, or loading there."""
+"""Errors of a coordinator that is moving to another broker, or loading there: also for a second
+after a broker starts."""
 
-_AGAIN_S: Final = 0.2
+AGAIN_S: Final = 0.2
 _OF_MEMBERS: Final = ("group.protocol", "group.instance.id", "group.remote.assignor", "error_cb")
 
 
@@ -46,17 +47,29 @@ def committed_offsets(
     Raises
         confluent_kafka.KafkaException: the broker does not tell.
     """
-    deadline = time.monotonic() + _BROKER_TIMEOUT_S
+    try:
+        return asked_while_moving(member, partitions, MEMBER_TIMEOUT_S, _BROKER_TIMEOUT_S)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError._TIMED_OUT:  # noqa: SLF001 - librdkafka's public name
+            raise
+        return _asked_as_a_stranger(config, partitions)
+
+
+def asked_while_moving(
+    consumer: Consumer, partitions: list[TopicPartition], timeout_s: float, patience_s: float
+) -> list[TopicPartition]:
+    """Ask until the coordinator, which may be moving, says it, for ``patience_s`` at most.
+
+    Raises as `committed_offsets`; ``timeout_s`` is that of each question.
+    """
+    deadline = time.monotonic() + patience_s
     while True:
         try:
-            return member.committed(partitions, timeout=MEMBER_TIMEOUT_S)
+            return consumer.committed(partitions, timeout=timeout_s)
         except KafkaException as error:
-            code = error.args[0].code()
-            if code == KafkaError._TIMED_OUT:  # noqa: SLF001 - librdkafka's public name
-                return _asked_as_a_stranger(config, partitions)
-            if code not in _MOVING or time.monotonic() > deadline:
+            if error.args[0].code() not in MOVING or time.monotonic() > deadline:
                 raise
-        time.sleep(_AGAIN_S)
+        time.sleep(AGAIN_S)
 
 
 def _asked_as_a_stranger(

@@ -58,6 +58,18 @@ Tokens = Annotated[
 ]
 
 
+def _credentials(
+    certificate: Path | None, key: Path | None, client_ca: Path | None, tokens: Path | None
+) -> dict[str, Path | None]:
+    """Return a listener's files by their settings."""
+    return {
+        "certificate_file": certificate,
+        "key_file": key,
+        "client_ca_file": client_ca,
+        "tokens_file": tokens,
+    }
+
+
 @app.command(epilog=_WEBHOOK_EXAMPLES)
 def webhook(
     *,
@@ -71,13 +83,8 @@ def webhook(
     """Receive what API servers' audit webhook backends send."""
     from trailwarden.collect_webhook_command import run_webhook  # noqa: PLC0415 - loads Kafka
 
-    options = {
-        "certificate_file": certificate,
-        "key_file": key,
-        "client_ca_file": client_ca,
-        "tokens_file": tokens,
-    }
-    raise typer.Exit(run_webhook(config, listen, options))
+    files = _credentials(certificate, key, client_ca, tokens)
+    raise typer.Exit(run_webhook(config, listen, files))
 
 
 _FALCO_EXAMPLES = """
@@ -115,13 +122,8 @@ def falco(
     """Receive the alerts of Falco and falcosidekick."""
     from trailwarden.collect_webhook_command import run_falco  # noqa: PLC0415 - loads Kafka
 
-    options = {
-        "certificate_file": certificate,
-        "key_file": key,
-        "client_ca_file": client_ca,
-        "tokens_file": tokens,
-    }
-    raise typer.Exit(run_falco(config, listen, options))
+    files = _credentials(certificate, key, client_ca, tokens)
+    raise typer.Exit(run_falco(config, listen, files))
 
 
 _TAIL_EXAMPLES = """
