@@ -21,6 +21,7 @@ _EVENT_HASH: Final = blake2b(digest_size=_SIZE, person=b"tw.event")
 _ACT_HASH: Final = blake2b(digest_size=_SIZE, person=b"tw.act")
 _WORKLOAD: Final = b"tw.workload"
 _FINDING: Final = b"tw.finding"
+_EPISODE: Final = b"tw.episode"
 _SEEN: Final = b"tw.seen"
 _SEEN_ACT: Final = b"tw.seen.act"
 _ACT_FIELDS: Final = (
@@ -117,3 +118,13 @@ def workload_act_id(
 def finding_id(rule_id: str, cluster: str, act_id: str) -> str:
     """Return trailwarden.finding.id: one rule reports one act once."""
     return _digest(_prefixed((rule_id, cluster, act_id)), _FINDING)
+
+
+def episode_id(rule_id: str, cluster: str, group: Iterable[str], start_us: int) -> str:
+    """Return trailwarden.finding.id of an episode: a correlation reports each run of matches once.
+
+    Parameters
+        group: values of the group, in the order of the correlation's ``group-by``.
+        start_us: time of the episode's first event, microseconds of Unix time.
+    """
+    return _digest(_prefixed((rule_id, cluster, *group, str(start_us))), _EPISODE)

@@ -1,0 +1,1 @@
+"""Events over time: signals of rules in, findings of correlations out."""

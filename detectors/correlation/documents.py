@@ -1,0 +1,74 @@
+"""Events that a finding may have to show are kept until their time is over.
+
+Separate because signals are small and live long, while the columns of an event are many and needed
+only in the moment in which a match is told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from ingest.received import CLOCK_AHEAD, NO_TIME
+from ingest.schema import DTYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_REPLACED: Final = frozenset({CLOCK_AHEAD, NO_TIME})
+
+
+class Documents:
+    """Some columns of events, by event.id."""
+
+    __slots__ = ("_columns", "_schema", "held")
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        self._columns = list(columns)
+        self._schema = {column: DTYPES[column] for column in self._columns}
+        self.held: list[pl.DataFrame] = []
+
+    def add(self, events: pl.DataFrame, wanted: pl.Series) -> None:
+        """Keep the wanted events, by id, of a batch."""
+        if wanted.is_empty():
+            return
+        rows = events.select("event.id").to_series().is_in(wanted.implode())
+        missing = [name for name in self._columns if name not in events.columns]
+        kept = events.filter(rows).with_columns(
+            pl.lit(None, dtype=DTYPES[name]).alias(name) for name in missing
+        )
+        self.held.append(kept.select(self._columns))
+
+    def of(self, event_id: str) -> dict[str, Any] | None:
+        """Return the columns of an event, None where nobody could know that they are needed."""
+        for frame in reversed(self.held):
+            found = frame.filter(pl.col("event.id") == event_id)
+            if found.height:
+                return found.row(0, named=True)
+        return None
+
+    @staticmethod
+    def is_dated(event: dict[str, Any]) -> bool:
+        """Return whether the time of an event is its own, and not that of its receipt."""
+        return _REPLACED.isdisjoint(event["trailwarden.parse.issues"] or ())
+
+    def keep_only(self, wanted: pl.Series) -> None:
+        """Drop all events but those with the given ids."""
+        if not self.held:
+            return
+        held = pl.concat(self.held)
+        kept = held.filter(held["event.id"].is_in(wanted.implode()))
+        self.held = [kept] if kept.height else []
+
+    def frame(self) -> pl.DataFrame:
+        """Return all that is kept as one frame."""
+        return pl.concat(self.held) if self.held else pl.DataFrame(schema=self._schema)
+
+    def restore(self, frame: pl.DataFrame) -> None:
+        """Take up what `frame` gave; columns that were not kept then are empty."""
+        known = [name for name in self._columns if name in frame.columns]
+        missing = [name for name in self._columns if name not in frame.columns]
+        nothing = [pl.lit(None, dtype=DTYPES[name]).alias(name) for name in missing]
+        full = frame.select(known).with_columns(nothing).select(self._columns)
+        self.held = [full] if full.height else []

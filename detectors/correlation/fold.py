@@ -1,0 +1,324 @@
+"""Signals are folded in order of time: matches, episodes, findings.
+
+Separate from the kernels because order and memory are decided here. Signals wait in the reorder
+buffer until the watermark of their cluster has passed them, and leave it sorted by (time,
+event.id); what comes out depends on that sequence and on nothing else, neither on batches nor on
+restarts nor on a clock. One state holds several clusters: a worker folds them in one go.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from detectors.correlation.documents import Documents
+from detectors.correlation.episode import Closed, Episode, Episodes, Run, extend
+from detectors.correlation.first_seen import Memory
+from detectors.correlation.report import Circumstances, finding_of, has_values, history_of
+from detectors.correlation.signals import SIGNALS, signals_of
+from detectors.correlation.windowed import MATCHES, Evidence, Step, steps_of, unanswered_of
+from detectors.sigma.correlation import CorrelationType
+from detectors.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from detectors.correlation.plan import Plan
+    from detectors.finding import Finding
+    from detectors.sigma.correlation import Correlation
+
+BLOCK: Final = 16_384
+"""Signals after which old state is dropped and the bounds are applied."""
+
+SEQUENCE: Final = ("time", "event", "unit", "base", "via")
+CLUSTER: Final = "orchestrator.cluster.name"
+
+_ALL: Final = ""
+"""Name of the one cluster where groups reach over clusters."""
+
+_UNKNOWN_SITE: Final = Site()
+
+
+@dataclass(slots=True)
+class Released:
+    """What became certain: findings of episodes that began, and episodes that ended."""
+
+    findings: list[Finding] = field(default_factory=list)
+    received: dict[str, datetime] = field(default_factory=dict)
+    """By finding id: when the event that completed it was received."""
+    undated: set[str] = field(default_factory=set)
+    """Ids of findings whose event has no time of its own that is believed."""
+    closed: list[Closed] = field(default_factory=list)
+
+
+class OverTime:
+    """The state of all correlations of a plan, for the clusters that it is given events of."""
+
+    def __init__(self, plan: Plan, site: Site = _UNKNOWN_SITE) -> None:
+        self.plan = plan
+        self.site = site
+        self.clusters: dict[str, int] = {}
+        self.folded_us: list[int] = []
+        """By cluster: the time up to which its sequence was folded."""
+        self.latest_us: list[int] = []
+        """By cluster: the latest time of any event, with or without a signal; a log ends there."""
+        self.pending = pl.DataFrame(schema=SIGNALS)
+        self.tails = pl.DataFrame(schema=SIGNALS)
+        self.waiting = pl.DataFrame(schema=SIGNALS)
+        self.memory = Memory()
+        self.episodes = Episodes()
+        self.documents = Documents(plan.columns)
+        self.since_bound = 0
+        self.evicted: Counter[str] = Counter()
+        self._seen_units = plan.units_of(CorrelationType.FIRST_SEEN)
+
+    def add(self, events: pl.DataFrame, hits: pl.DataFrame, late: pl.Series | None = None) -> None:
+        """Take the signals of a batch; those of late events enter nothing.
+
+        Parameters
+            events: under EVENT_SCHEMA, repeats dropped.
+            hits: ``row`` and ``rule`` of these events, for all rules of the pack.
+            late: whether each event lies behind the watermark; None: none does.
+        """
+        if not self.plan.feeds or events.is_empty():
+            return
+        self._note_times(events, late)
+        if late is not None and late.any():
+            on_time = (~late).arg_true().cast(pl.UInt32)
+            hits = hits.filter(pl.col("row").is_in(on_time.implode()))
+        numbers = dict.fromkeys(events[CLUSTER].unique(), 0)
+        if not self.plan.across_clusters:
+            numbers = {name: self.clusters[name] for name in numbers}
+        found = signals_of(events, hits, self.plan, numbers)
+        if found.is_empty():
+            return
+        self.pending = pl.concat([self.pending, found])
+        self.documents.add(events, self._may_show(found))
+
+    def _note_times(self, events: pl.DataFrame, late: pl.Series | None) -> None:
+        times = events.select(CLUSTER, pl.col("@timestamp").to_physical().alias("time"))
+        if late is not None:
+            times = times.filter(~late)
+        for cluster, latest in times.group_by(CLUSTER).agg(pl.col("time").max()).iter_rows():
+            number = self._number(cluster)
+            self.latest_us[number] = max(self.latest_us[number], latest or 0)
+
+    def _number(self, cluster: str) -> int:
+        name = _ALL if self.plan.across_clusters else cluster
+        if name not in self.clusters:
+            self.clusters[name] = len(self.clusters)
+            self.folded_us.append(0)
+            self.latest_us.append(0)
+        return self.clusters[name]
+
+    def _may_show(self, found: pl.DataFrame) -> pl.Series:
+        """Return the events that a finding may have to show: not what was seen long ago."""
+        if not self._seen_units:
+            return found["event"].unique()
+        learns = pl.col("unit").is_in(self._seen_units)
+        candidates = self.memory.unseen(found.filter(learns), self.plan.units)
+        return pl.concat([found.filter(~learns)["event"], candidates["event"]]).unique()
+
+    def release(self, watermark: int | Mapping[str, int] | None) -> Released:
+        """Fold all that lies before the watermark; None: all there is.
+
+        Parameters
+            watermark: microseconds of Unix time; of all clusters, or by name.
+
+        Linear in what is released, and in the state of the groups concerned.
+        """
+        out = Released()
+        times = None if watermark is None else self._times(watermark)
+        for block in self._blocks(self._due(times)):
+            self._fold(block, out)
+        self._let_time_pass(times, out)
+        return out
+
+    def _times(self, watermark: int | Mapping[str, int]) -> list[int]:
+        """Return the watermark by number of the cluster; none goes back."""
+        if isinstance(watermark, int):
+            return [max(folded, watermark) for folded in self.folded_us]
+        for name in watermark:
+            self._number(name)
+        given = {self._number(name): time for name, time in watermark.items()}
+        return [max(folded, given.get(n, 0)) for n, folded in enumerate(self.folded_us)]
+
+    def _due(self, times: list[int] | None) -> pl.DataFrame:
+        if self.pending.is_empty():
+            return self.pending
+        due = self.pending
+        if times is None:
+            self.pending = self.pending.clear()
+        else:
+            ripe = self.pending["time"] < pl.Series(times, dtype=pl.Int64).gather(
+                self.pending["cluster"]
+            )
+            due = self.pending.filter(ripe)
+            if due.height:
+                self.pending = self.pending.filter(~ripe)
+        return due.sort(SEQUENCE)
+
+    def _blocks(self, due: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Cut the sequence after every BLOCK signals, never between those of one event."""
+        while due.height:
+            length = min(BLOCK - self.since_bound, due.height)
+            while length < due.height and due["event"][length] == due["event"][length - 1]:
+                length += 1
+            yield due.head(length)
+            due = due.slice(length)
+            self.since_bound += length
+            if self.since_bound >= BLOCK:
+                self.since_bound = 0
+                self._bound()
+
+    def _fold(self, block: pl.DataFrame, out: Released) -> None:
+        for number, newest in block.group_by("cluster").agg(pl.col("time").max()).iter_rows():
+            self.folded_us[number] = max(self.folded_us[number], newest)
+        matched = pl.DataFrame(schema=MATCHES)
+        begun: list[_Began] = []
+        for units in self.plan.levels:
+            rows = _activated(block.filter(pl.col("unit").is_in(units)), matched)
+            for step in steps_of(rows, self) if rows.height else ():
+                matched = pl.concat([matched, step.matches])
+                begun += [_Began(run, step) for run in self._runs(step.matches)]
+        self._tell(begun, out)
+
+    def _runs(self, matches: pl.DataFrame) -> Iterator[Run]:
+        """Join matches that follow each other within the timespan; an episode has one or more."""
+        if matches.is_empty():
+            return
+        spans = self.plan.units.select("unit", "timespan")
+        group = ("correlation", "cluster", "key")
+        ordered = matches.join(spans, on="unit").sort(*group, "time", "event", "unit")
+        gap = pl.col("time") - pl.col("time").shift(1).over(group) > pl.col("timespan")
+        numbered = ordered.with_columns(gap.fill_null(value=False).cum_sum().over(group).alias("n"))
+        found = numbered.group_by(*group, "n", maintain_order=True).agg(
+            pl.col("time").first().alias("first_us"),
+            pl.col("time").last().alias("last_us"),
+            pl.col("event").first(),
+            pl.col("event").last().alias("last_event"),
+            pl.col("event").n_unique().alias("events"),
+            pl.col("base", "row", "count").first(),
+            pl.col("timespan").first().alias("timespan_us"),
+        )
+        for row in found.drop("n").iter_rows(named=True):
+            yield Run(**row)
+
+    def _tell(self, begun: list[_Began], out: Released) -> None:
+        for one in sorted(begun, key=lambda one: (one.run.first_us, one.run.event)):
+            run = one.run
+            episode = self.episodes.continues(run)
+            if episode is not None:
+                extend(episode, run)
+                continue
+            if (run.correlation, run.key) in self.episodes.open:
+                out.closed += self.episodes.end(run.correlation, run.key)
+            self._begin(one, out)
+
+    def _begin(self, began: _Began, out: Released) -> None:
+        """Begin an episode, and report it."""
+        run = began.run
+        event = self.documents.of(run.event)
+        if event is None:
+            self.evicted["documents"] += 1
+            return
+        correlation = self.plan.correlations[run.correlation]
+        evidence = began.step.evidence(began.step.rows, run.row)
+        around = self._around(correlation, began, evidence)
+        finding = finding_of(
+            correlation, event, around, self.site, self.plan.bases_of(run.correlation)
+        )
+        received: datetime = event["event.created"] or event["@timestamp"]
+        dated = self.documents.is_dated(event)
+        silent = correlation.id in self.plan.silent
+        self.episodes.open[run.correlation, run.key] = Episode(
+            "" if silent else finding.id,
+            run.last_us,
+            run.timespan_us,
+            len(evidence.events) + run.events - 1,
+            finding.order[0],
+            _micros(received),
+            dated,
+            run.last_event,
+            run.cluster,
+        )
+        if not silent:
+            out.findings.append(finding)
+            out.received[finding.id] = received
+            out.undated |= set() if dated else {finding.id}
+
+    def _around(self, correlation: Correlation, began: _Began, evidence: Evidence) -> Circumstances:
+        run = began.run
+        new = correlation.type is CorrelationType.FIRST_SEEN
+        return Circumstances(
+            _ALL if self.plan.across_clusters else None,
+            run.count,
+            run.base,
+            evidence.times,
+            evidence.events,
+            evidence.audit_ids,
+            evidence.values if has_values(correlation) else (),
+            run.first_us if correlation.type is CorrelationType.ABSENCE else None,
+            history_of(correlation, began.step.rows.row(run.row, named=True)) if new else "",
+        )
+
+    def _let_time_pass(self, times: list[int] | None, out: Released) -> None:
+        """Let what only waits for time happen: silence, and the end of episodes."""
+        now = self.latest_us if times is None else times
+        self.folded_us = [max(pair) for pair in zip(self.folded_us, now, strict=True)]
+        if self.waiting.height:
+            step = unanswered_of(self)
+            self._tell([_Began(run, step) for run in self._runs(step.matches)], out)
+        out.closed += self.episodes.close(None if times is None else self.folded_us)
+        if self.documents.held:
+            self.documents.keep_only(
+                pl.concat([self.pending["event"], self.waiting["event"]]).unique()
+            )
+
+    def _bound(self) -> None:
+        """Drop what can no longer count, then the oldest of a cluster beyond the bound."""
+        most = self.plan.state_rows
+        spans = self.plan.units.select("unit", "timespan")
+        now = pl.Series(self.folded_us, dtype=pl.Int64)
+        alive = pl.col("time") + pl.col("timespan") > now.gather(self.tails["cluster"])
+        held = self.tails.join(spans, on="unit", maintain_order="left").filter(alive)
+        self.tails = self._within(held.select(SIGNALS.names()), most, "windows")
+        self.waiting = self._within(self.waiting, most, "absence")
+        # Findings of episodes that end so keep what they said when they began.
+        self.evicted["episodes"] += sum(1 for _ in self.episodes.evict(most))
+        oldest_us = min(self.folded_us, default=0)
+        self.evicted["first-seen"] += self.memory.forget(self.plan.units, oldest_us, most)
+
+    def _within(self, held: pl.DataFrame, most: int, what: str) -> pl.DataFrame:
+        if held.height <= most:
+            return held.rechunk()
+        by_age = held.sort("time", "event", "unit", "base")
+        kept = by_age.group_by("cluster", maintain_order=True).tail(most)
+        self.evicted[what] += held.height - kept.height
+        return kept.select(SIGNALS.names()).rechunk()
+
+
+@dataclass(frozen=True, slots=True)
+class _Began:
+    run: Run
+    step: Step
+
+
+def _activated(rows: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
+    """Return rows without those that stand on a correlation that did not match at their event."""
+    if rows["via"].null_count() == rows.height:
+        return rows
+    active = rows.join(
+        matched.select(pl.col("correlation").alias("via"), "event").unique(),
+        on=["via", "event"],
+        how="semi",
+    )
+    return pl.concat([rows.filter(pl.col("via").is_null()), active]).sort(SEQUENCE)
+
+
+def _micros(time: Any) -> int:
+    return int(time.timestamp()) * 1_000_000 + int(time.microsecond)

@@ -1,0 +1,255 @@
+"""A pack's correlations become a plan: which hits feed which window, and what each window asks.
+
+Separate from the fold, because it is worked out once for a pack and used for each batch. A *unit*
+is one window that is kept: a correlation has one, or one for each alternative of its expression.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from detectors.finding import COPIED, RELATED
+from detectors.sigma.correlation import Comparison, Correlation, CorrelationType, Learning
+from ingest.schema import DTYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from detectors.sigma.pack import Pack
+    from detectors.sigma.rule import Rule
+
+COUNTED: Final = frozenset(
+    {CorrelationType.EVENT_COUNT, CorrelationType.VALUE_COUNT, CorrelationType.TEMPORAL}
+)
+"""Windows in which rows, values or rules are counted: one kernel."""
+
+MEASURED: Final = frozenset(
+    {
+        CorrelationType.VALUE_SUM,
+        CorrelationType.VALUE_AVG,
+        CorrelationType.VALUE_PERCENTILE,
+    }
+)
+
+STATE_ROWS: Final = 1_000_000
+"""Rows of state that a cluster may have, some 90 bytes each: what is oldest goes beyond."""
+
+_ALWAYS: Final = (
+    "event.id",
+    "event.created",
+    "@timestamp",
+    "trailwarden.parse.issues",
+    "trailwarden.act.id",
+    "kubernetes.audit.auditID",
+)
+
+UNITS_SCHEMA: Final = pl.Schema(
+    {
+        "unit": pl.UInt32(),
+        "correlation": pl.UInt32(),
+        "timespan": pl.Int64(),
+        "last_base": pl.UInt8(),
+        "tail": pl.UInt32(),
+        **{comparison.value: pl.Float64() for comparison in Comparison},
+        "learn_events": pl.UInt32(),
+        "learn_time": pl.Int64(),
+    }
+)
+MAX_TAIL: Final = 10_000
+"""Rows of one group that a window may need; beyond, the oldest are dropped and counted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Feed:
+    """Hits of one rule that are signals of one unit."""
+
+    rule: int
+    """Index in ``Pack.rules``."""
+    unit: int
+    base: int
+    via: int | None
+    """Index of the correlation that must have matched at the event, for the signal to count."""
+    group_by: tuple[str, ...]
+    values: tuple[str, ...]
+    """Columns of the value that is counted or seen first; empty: none."""
+    number: str | None
+    peers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """How a pack's correlations are folded."""
+
+    correlations: tuple[Correlation, ...]
+    pack_rules: tuple[Rule, ...]
+    silent: frozenset[str]
+    units: pl.DataFrame
+    """One row for each, under UNITS_SCHEMA."""
+    feeds: tuple[Feed, ...]
+    levels: tuple[frozenset[int], ...]
+    """Units by how many correlations stand below them; those of a level need nothing of it."""
+    columns: tuple[str, ...]
+    """Columns of events that findings of correlations show."""
+    rules: frozenset[int]
+    """Indices of the rules that feed anything."""
+    kept_rules: frozenset[int]
+    """Of these, the ones whose events are evidence in themselves: all but those that only serve to
+    learn what is usual."""
+    across_clusters: bool = False
+    """Whether groups reach over clusters: all clusters then have one time."""
+    state_rows: int = STATE_ROWS
+    """Of each cluster."""
+
+    def bases_of(self, correlation: int) -> tuple[Rule, ...]:
+        """Return the rules that a correlation joins, whatever stands between."""
+        units = set(self.units.filter(pl.col("correlation") == correlation)["unit"])
+        wanted = {feed.rule for feed in self.feeds if feed.unit in units}
+        return tuple(rule for index, rule in enumerate(self.pack_rules) if index in wanted)
+
+    def units_of(self, *types: CorrelationType) -> list[int]:
+        """Return the units of correlations of these types."""
+        rows = self.units.select("unit", "correlation").iter_rows()
+        return [unit for unit, index in rows if self.correlations[index].type in types]
+
+
+def plan_for(
+    pack: Pack,
+    *,
+    learning_time: bool = False,
+    across_clusters: bool = False,
+    state_rows: int = STATE_ROWS,
+) -> Plan:
+    """Return the plan for a pack's correlations, or for those across clusters.
+
+    Parameters
+        learning_time: whether ``first_seen`` asks for the time of its learning as well; a scan,
+            whose log may be shorter than that, asks for events only.
+        across_clusters: the plan for correlations whose groups reach over clusters, else for the
+            others. One that builds on another is in the plan of its own kind.
+    """
+    chosen = tuple(c for c in pack.correlations if c.across_clusters is across_clusters)
+    rules = {rule.id: index for index, rule in enumerate(pack.rules)}
+    index_of = {correlation.id: index for index, correlation in enumerate(chosen)}
+    feeds: list[Feed] = []
+    units: list[tuple[object, ...]] = []
+    level_of: list[int] = []
+    unit_level: list[int] = []
+    for index, correlation in enumerate(chosen):
+        below = [index_of[base.id] for base in correlation.bases if base.id in index_of]
+        level_of.append(max((level_of[one] + 1 for one in below), default=0))
+        for part in correlation.expression or (None,):
+            unit = len(units)
+            units.append(_unit(unit, index, correlation, part, learning_time=learning_time))
+            unit_level.append(level_of[index])
+            feeds += _feeds(unit, correlation, part, _Known(rules, index_of, chosen))
+    levels = [
+        frozenset(unit for unit, own in enumerate(unit_level) if own == level)
+        for level in range(max(unit_level, default=-1) + 1)
+    ]
+    learners = {unit for unit, row in enumerate(units) if chosen[int(str(row[1]))].type is _SEEN}
+    return Plan(
+        chosen,
+        pack.rules,
+        pack.silent,
+        pl.DataFrame(units, UNITS_SCHEMA, orient="row"),
+        tuple(feeds),
+        tuple(levels),
+        _columns(chosen),
+        frozenset(feed.rule for feed in feeds),
+        frozenset(feed.rule for feed in feeds if feed.unit not in learners),
+        across_clusters,
+        state_rows,
+    )
+
+
+_SEEN: Final = CorrelationType.FIRST_SEEN
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    rules: dict[str, int]
+    index_of: dict[str, int]
+    correlations: tuple[Correlation, ...]
+
+    def rules_below(self, identifier: str) -> Iterator[int]:
+        """Yield the rules whose events may complete a base: its own, or those under it."""
+        if identifier in self.rules:
+            yield self.rules[identifier]
+        else:
+            for base in self.correlations[self.index_of[identifier]].bases:
+                yield from self.rules_below(base.id)
+
+
+def _unit(
+    unit: int,
+    index: int,
+    correlation: Correlation,
+    part: frozenset[int] | None,
+    *,
+    learning_time: bool,
+) -> tuple[object, ...]:
+    wanted: dict[str, float] = {
+        bound.comparison.value: bound.number for bound in correlation.bounds
+    }
+    bases = len(correlation.bases)
+    if correlation.type is CorrelationType.TEMPORAL and not wanted:
+        wanted = {"gte": float(len(part) if part is not None else bases)}
+    learning = correlation.learning if correlation.type is _SEEN else Learning(0, 0)
+    return (
+        unit,
+        index,
+        correlation.timespan_us,
+        bases - 1,
+        _tail(correlation.type, wanted),
+        *(wanted.get(comparison.value) for comparison in Comparison),
+        learning.events,
+        learning.time_us if learning_time else 0,
+    )
+
+
+def _tail(kind: CorrelationType, wanted: dict[str, float]) -> int:
+    """Return how many rows of a group a window must keep so that nothing is lost.
+
+    To know whether there are at least n, the newest n - 1 rows of before are enough, or the newest
+    n values: the next may have one of them.
+    """
+    if kind in COUNTED and wanted.keys() <= {"gt", "gte"}:
+        needed = max(wanted.get("gt", 0.0) + 1, wanted.get("gte", 1.0))
+        spare = kind is CorrelationType.EVENT_COUNT
+        return max(1, min(MAX_TAIL, int(needed) - spare))
+    return MAX_TAIL
+
+
+def _feeds(
+    unit: int, correlation: Correlation, part: frozenset[int] | None, known: _Known
+) -> Iterator[Feed]:
+    measured = correlation.type in MEASURED
+    seen: set[tuple[int, int]] = set()
+    for number, base in enumerate(correlation.bases):
+        if part is not None and number not in part:
+            continue
+        via = None if base.id in known.rules else known.index_of[base.id]
+        for rule in known.rules_below(base.id):
+            if (rule, number) not in seen:
+                seen.add((rule, number))
+                yield Feed(
+                    rule,
+                    unit,
+                    number,
+                    via,
+                    base.group_by,
+                    () if measured else correlation.fields,
+                    correlation.fields[0] if measured else None,
+                    correlation.peers,
+                )
+
+
+def _columns(correlations: Iterable[Correlation]) -> tuple[str, ...]:
+    wanted = {*COPIED, *RELATED, *_ALWAYS}
+    for one in correlations:
+        wanted.update(one.fields, one.peers, *(base.group_by for base in one.bases))
+        wanted.update(one.message.columns if one.message else ())
+    return tuple(column for column in DTYPES if column in wanted)

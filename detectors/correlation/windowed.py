@@ -1,0 +1,237 @@
+"""A block of signals and the tails before it become matches, and the tails after it.
+
+Separate from the fold because this is what one step of it does with windows: each kind of
+correlation by its kernel, all units and groups at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import polars as pl
+
+from detectors.correlation import ordered
+from detectors.correlation.absence import unanswered
+from detectors.correlation.measures import measured
+from detectors.correlation.plan import COUNTED, MEASURED
+from detectors.correlation.signals import SIGNALS
+from detectors.correlation.windows import counted, holds
+from detectors.sigma.correlation import CorrelationType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from detectors.correlation.first_seen import Memory
+    from detectors.correlation.plan import Plan
+
+MATCHES: Final = pl.Schema(
+    {
+        "correlation": pl.UInt32(),
+        "unit": pl.UInt32(),
+        "cluster": pl.UInt32(),
+        "key": pl.UInt64(),
+        "time": pl.Int64(),
+        "event": pl.String(),
+        "base": pl.UInt8(),
+        "row": pl.Int64(),
+        "count": pl.Float64(),
+    }
+)
+
+_GROUP: Final = ("unit", "key")
+
+MAX_EVIDENCE: Final = 100
+"""Events that a finding names; the count says how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a match rests on, first to last."""
+
+    times: list[int]
+    events: list[str]
+    audit_ids: list[str]
+    values: list[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """What one kernel gives for a block."""
+
+    matches: pl.DataFrame
+    """Under MATCHES."""
+    rows: pl.DataFrame
+    evidence: Callable[[pl.DataFrame, int], Evidence]
+    """Of ``rows`` and a match's row."""
+    tail: pl.DataFrame
+    """Under SIGNALS: what later signals of these groups need."""
+
+
+class State(Protocol):
+    """What steps need of a state, and change in it."""
+
+    plan: Plan
+    tails: pl.DataFrame
+    waiting: pl.DataFrame
+    memory: Memory
+    folded_us: list[int]
+
+
+def steps_of(rows: pl.DataFrame, state: State) -> list[Step]:
+    """Return what the kernels give for signals of one level, and keep what later ones need."""
+    plan = state.plan
+    learns = pl.col("unit").is_in(plan.units_of(CorrelationType.FIRST_SEEN))
+    waits = pl.col("unit").is_in(plan.units_of(CorrelationType.ABSENCE))
+    steps = []
+    if (windowed := rows.filter(~learns & ~waits)).height:
+        keys = windowed.select(_GROUP).unique()
+        held = state.tails.join(keys, on=_GROUP, how="semi")
+        both = pl.concat([held.with_columns(fresh=False), windowed.with_columns(fresh=True)])
+        steps = windows(both, plan)
+        others = state.tails.join(keys, on=_GROUP, how="anti")
+        state.tails = pl.concat([others, *(step.tail for step in steps)])
+    if (new := rows.filter(learns)).height:
+        steps.append(_first_seen(new, state))
+    if (asking := rows.filter(waits)).height:
+        state.waiting = pl.concat([state.waiting, asking])
+        steps.append(unanswered_of(state))
+    return steps
+
+
+def _first_seen(rows: pl.DataFrame, state: State) -> Step:
+    joined = rows.join(state.plan.units, on="unit", how="left")
+    new = state.memory.observe(joined).sort("time", "event", "unit", "base")
+    return _as_told(new, _of_one)
+
+
+def unanswered_of(state: State) -> Step:
+    """Return the step of those that waited long enough for the time of their cluster."""
+    until = pl.Series("until", state.folded_us, dtype=pl.Int64).gather(state.waiting["cluster"])
+    joined = state.waiting.with_columns(until).join(state.plan.units, on="unit", how="left")
+    over, still = unanswered(joined.sort(*_GROUP, "time", "event", "base"))
+    state.waiting = still.select(SIGNALS.names())
+    over = over.sort("deadline", "event", "unit").with_columns(
+        pl.col("time").alias("asked"), pl.col("deadline").alias("time")
+    )
+    return _as_told(over, _of_absence)
+
+
+def _as_told(rows: pl.DataFrame, evidence: Callable[[pl.DataFrame, int], Evidence]) -> Step:
+    rows = rows.with_columns(
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("row"), pl.lit(1.0).alias("count")
+    )
+    return Step(_as_matches(rows), rows, evidence, pl.DataFrame(schema=SIGNALS))
+
+
+def _of_one(rows: pl.DataFrame, row: int) -> Evidence:
+    own = rows.row(row, named=True)
+    audit = [own["audit"]] if own["audit"] else []
+    return Evidence([own["time"]], [own["event"]], audit, [own["text"]])
+
+
+def _of_absence(rows: pl.DataFrame, row: int) -> Evidence:
+    own = rows.row(row, named=True)
+    audit = [own["audit"]] if own["audit"] else []
+    return Evidence([own["asked"]], [own["event"]], audit, [])
+
+
+def windows(rows: pl.DataFrame, plan: Plan) -> list[Step]:
+    """Return what each kernel gives.
+
+    Parameters
+    ----------
+    rows
+        Signals of one level, with ``fresh``: their groups' tails stand among them and match no
+        more. No unit is ``first_seen`` or ``absence``.
+    """
+    joined = rows.join(plan.units, on="unit", how="left")
+    kinds = (
+        (plan.units_of(*COUNTED), _count),
+        (plan.units_of(*MEASURED), _measure),
+        (plan.units_of(CorrelationType.TEMPORAL_ORDERED), _chain),
+    )
+    found = []
+    for units, kernel in kinds:
+        own = joined.filter(pl.col("unit").is_in(units)) if units else joined.clear()
+        if own.height:
+            found.append(kernel(own.sort(*ordered.BACKWARDS[:4], "base"), plan))
+    return found
+
+
+def _count(rows: pl.DataFrame, plan: Plan) -> Step:
+    events = plan.units_of(CorrelationType.EVENT_COUNT)
+    rules = plan.units_of(CorrelationType.TEMPORAL)
+    of_events = pl.col("unit").is_in(events)
+    once = pl.struct("unit", "key", "event").is_first_distinct()
+    value = (
+        pl.when(pl.col("unit").is_in(rules))
+        .then(pl.col("base").cast(pl.UInt64))
+        .when(~of_events)
+        .then("value")
+    )
+    rows = counted(rows.filter(~of_events | once).with_columns(value.alias("number_of")).pipe(_by))
+    whole = pl.struct("unit", "key", "event").is_last_distinct()  # an event may meet several bases
+    return _step(rows, whole & holds(pl.col("count").cast(pl.Float64)), "count")
+
+
+def _by(rows: pl.DataFrame) -> pl.DataFrame:
+    """Let the kernel tell rows apart by what is counted; the signal's own value stays."""
+    return rows.rename({"value": "kept_value", "number_of": "value"})
+
+
+def _measure(rows: pl.DataFrame, plan: Plan) -> Step:
+    units = rows["unit"].unique().to_list()
+    index = dict(plan.units.select("unit", "correlation").iter_rows())
+    by_unit = {unit: plan.correlations[index[unit]] for unit in units}
+    once = pl.struct("unit", "key", "event").is_first_distinct()
+    return _step(measured(rows.filter(once), by_unit), holds(pl.col("measure")), "measure")
+
+
+def _step(rows: pl.DataFrame, test: pl.Expr, number: str) -> Step:
+    matches = rows.filter(test & pl.col("fresh"))
+    matches = matches.with_columns(pl.col(number).cast(pl.Float64).alias("count"))
+    last = pl.col("row").max().over("group")
+    kept = rows.filter(pl.col("end") > last)
+    rank = pl.col("row").rank("ordinal", descending=True).over("group")
+    kept = kept.filter(rank <= pl.col("tail"))
+    if "kept_value" in kept.columns:
+        kept = kept.drop("value").rename({"kept_value": "value"})
+    return Step(_as_matches(matches), rows, _in_window, kept.select(SIGNALS.names()))
+
+
+def _in_window(rows: pl.DataFrame, row: int) -> Evidence:
+    """Return what counts at a row."""
+    group = rows["group"][row]
+    own = rows.filter(
+        (pl.col("group") == group) & (pl.col("row") <= row) & (pl.col("end") > row)
+    ).sort("time", "event")
+    return _named(own)
+
+
+def _named(own: pl.DataFrame) -> Evidence:
+    own = own.unique("event", keep="first", maintain_order=True).head(MAX_EVIDENCE)
+    audit = own["audit"].drop_nulls().unique(maintain_order=True)
+    values = own["text"].drop_nulls().unique(maintain_order=True)
+    times, events = own["time"].to_list(), own["event"].to_list()
+    return Evidence(times, events, audit.to_list(), values.to_list())
+
+
+def _chain(rows: pl.DataFrame, _: Plan) -> Step:
+    descending = [False] * 4 + [True]
+    chains = ordered.chained(rows.sort(*ordered.BACKWARDS, descending=descending))
+    matches = chains.filter(pl.col("match") & pl.col("fresh")).with_columns(
+        (pl.col("base").cast(pl.Float64) + 1).alias("count")
+    )
+    last = pl.col("time").max().over("group")
+    alive = pl.col("start") + pl.col("timespan") > last
+    kept = chains.filter(ordered.still_needed(chains)).filter(alive.fill_null(value=False))
+    return Step(_as_matches(matches), chains, _of_chain, kept.select(SIGNALS.names()))
+
+
+def _of_chain(chains: pl.DataFrame, row: int) -> Evidence:
+    return _named(chains[ordered.chain_ending_at(chains, row)])
+
+
+def _as_matches(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(MATCHES.names()).cast(dict(MATCHES))  # type: ignore[arg-type]  # a schema is a mapping
