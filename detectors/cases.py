@@ -1,40 +1,53 @@
 """The case file beside a rule becomes raw records that the rule must match, or must not.
 
 Raw, so that each case also exercises normalization, which the caller does: here is no event. A case
-names a recorded base record and says how it differs, so that a reader sees what matters: paths and
-values where the record is JSON (``NAME.json``), old and new text where it is lines (``NAME.txt``).
+names a recorded base record and says how it differs, so that a reader sees what matters; a case of
+something over time is a sequence of such records. ``lists`` are values of the site's lists that the
+cases are about: a rule may match only because of one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-import orjson
-
-from detectors.json_path import Json, PathError, parse_path, remove_at, set_at
+from detectors.case_record import CHANGES, read_record, text_of
+from detectors.case_sequence import Timed, read_sequence, refuse_unknown
 from detectors.sigma.compiler import CASES_SUFFIXES, read_document
 from detectors.sigma.errors import InvalidRulesError, Problems, RefusedError, shown
-from detectors.sigma.fields import suggestion
-from detectors.sigma.strict_yaml import Entry, Mapping, Node, Scalar, Sequence, plain
+from detectors.sigma.header import texts
+from detectors.sigma.strict_yaml import Mapping, Node, Scalar, Sequence
+from detectors.sigma.timespan import read_timespan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping as Lists
     from pathlib import Path
 
 SECTIONS: Final = ("match", "no_match")
-KEYS: Final = ("name", "base", "set", "remove", "replace", "evasion")
+KEYS: Final = ("name", *CHANGES, "evasion", "findings")
+KEYS_OF_SEQUENCES: Final = ("name", "sequence", "evasion", "findings", "watch")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One record and whether the rule must match it."""
+    """Records and whether the rule must match them."""
 
     name: str
     expected: bool
     evasion: int | None
     """Number in the list of known evasions, if the case is one of them."""
-    raw: bytes
-    """The record: JSON on one line, or lines of text."""
+    records: tuple[Timed, ...]
+    """In the order of their times; one, with the time it was recorded at, if there is no more."""
+    findings: int | None = None
+    """Exactly so many findings; None: at least one."""
+    watch_us: int = 0
+    """How much time passes after the last record."""
+
+    @property
+    def raw(self) -> bytes:
+        """Return the first record; there is no other unless the case is a sequence."""
+        return self.records[0].raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,8 @@ class Cases:
 
     rule: Path
     cases: tuple[Case, ...]
+    lists: Lists[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """Site lists that hold for these cases, instead of the site's own."""
 
 
 def cases_file(rule: Path) -> Path:
@@ -58,17 +73,17 @@ def load_cases(rule: Path, bases: Path) -> Cases:
     file; the test suite shows them.
     """
     problems = Problems(cases_file(rule))
-    cases = problems.attempt([], _cases, bases, problems)
+    cases = problems.attempt(Cases(rule, ()), _cases, rule, bases, problems)
     if problems.errors:
         raise InvalidRulesError(tuple(problems.in_order()))
-    return Cases(rule, tuple(cases))
+    return cases
 
 
-def _cases(bases: Path, problems: Problems) -> list[Case]:
+def _cases(rule: Path, bases: Path, problems: Problems) -> Cases:
     document = read_document(problems.file)
     if not isinstance(document, Mapping):
         raise RefusedError(document.place, "a case file must be a mapping")
-    _refuse_unknown(document, SECTIONS, problems)
+    refuse_unknown(document, (*SECTIONS, "lists"), problems)
     cases: list[Case] = []
     names: set[str] = set()
     for section in SECTIONS:
@@ -84,123 +99,54 @@ def _cases(bases: Path, problems: Problems) -> list[Case]:
             if case:
                 names.add(case.name)
                 cases.append(case)
-    return cases
+    return Cases(rule, tuple(cases), problems.attempt({}, _lists, document))
+
+
+def _lists(document: Mapping) -> Lists[str, tuple[str, ...]]:
+    node = document.get("lists")
+    if node is None:
+        return {}
+    if not isinstance(node, Mapping):
+        raise RefusedError(node.place, "'lists' must be a mapping of names to lists of texts")
+    return {name: texts(node, name) for name in node.entries}
 
 
 def _case(node: Node, expected: bool, bases: Path, problems: Problems) -> Case:
     if not isinstance(node, Mapping):
         raise RefusedError(node.place, "a case must be a mapping")
-    _refuse_unknown(node, KEYS, problems)
-    base = _text(node, "base")
-    if not base.text.replace("-", "").replace("_", "").isalnum():
-        raise RefusedError(
-            base.place, f"'base' must be a name without dots, not {shown(base.text)}"
-        )
-    of_text = (bases / f"{base.text}.txt").is_file()
-    raw = (_changed_text if of_text else _changed_json)(node, base, bases, problems)
-    return Case(_text(node, "name").text, expected, _evasion(node), raw)
+    sequence = node.get("sequence")
+    refuse_unknown(node, KEYS if sequence is None else KEYS_OF_SEQUENCES, problems)
+    if sequence is None:
+        records: tuple[Timed, ...] = (Timed(read_record(node, bases, None, problems)),)
+    else:
+        records = read_sequence(sequence, bases, problems)
+    return Case(
+        text_of(node, "name").text,
+        expected,
+        _number(node, "evasion", "'evasion' must be a number from the list, 1 or more"),
+        records,
+        _findings(node, expected),
+        problems.attempt(0, _watch, node),
+    )
 
 
-def _changed_json(case: Mapping, base: Scalar, bases: Path, problems: Problems) -> bytes:
-    _refuse(case, ("replace",), "is for bases of text: this one takes 'set' and 'remove'")
-    record = _base(base, bases)
-    for path in _removals(case):
-        problems.attempt(None, _remove, record, path)
-    for entry in _changes(case, "set", "paths to values"):
-        problems.attempt(None, _set, record, entry)
-    return orjson.dumps(record)
+def _findings(case: Mapping, expected: bool) -> int | None:
+    node = case.get("findings")
+    if node is not None and not expected:
+        raise RefusedError(node.place, "'findings' is for cases that match: here are none")
+    return _number(case, "findings", "'findings' must be a number, 1 or more")
 
 
-def _changed_text(case: Mapping, base: Scalar, bases: Path, problems: Problems) -> bytes:
-    _refuse(case, ("set", "remove"), "is for bases of JSON: this one takes 'replace'")
-    text = (bases / f"{base.text}.txt").read_bytes().decode().removesuffix("\n")
-    for entry in _changes(case, "replace", "old text to new"):
-        text = problems.attempt(text, _replaced, text, entry)
-    return text.encode()
+def _watch(case: Mapping) -> int:
+    node = case.get("watch")
+    return 0 if node is None else read_timespan(node, "watch")
 
 
-def _replaced(text: str, entry: Entry) -> str:
-    old, new = entry.key.text, plain(entry.value)
-    if not isinstance(new, str):
-        raise RefusedError(entry.value.place, "'replace' must be a mapping of old text to new")
-    if not old or old not in text:
-        raise RefusedError(entry.key.place, f"there is no {shown(old)} in the base")
-    return text.replace(old, new)
-
-
-def _refuse(case: Mapping, keys: tuple[str, ...], why: str) -> None:
-    for key in keys:
-        if key in case.entries:
-            raise RefusedError(case.entries[key].key.place, f"{key!r} {why}")
-
-
-def _base(base: Scalar, bases: Path) -> Json:
-    try:
-        record: Json = orjson.loads((bases / f"{base.text}.json").read_bytes())
-    except OSError as error:
-        raise RefusedError(base.place, f"no base record {shown(base.text)} in {bases}") from error
-    except orjson.JSONDecodeError as error:
-        raise RefusedError(base.place, f"base {shown(base.text)} is no JSON: {error}") from error
-    if not isinstance(record, dict):
-        raise RefusedError(base.place, f"base {shown(base.text)} is no JSON object")
-    return record
-
-
-def _removals(case: Mapping) -> tuple[Scalar, ...]:
-    node = case.get("remove")
-    if node is None:
-        return ()
-    items = node.items if isinstance(node, Sequence) else ()
-    paths = tuple(item for item in items if isinstance(item, Scalar))
-    if not paths or len(paths) < len(items):
-        raise RefusedError(node.place, "'remove' must be a list of paths")
-    return paths
-
-
-def _changes(case: Mapping, key: str, what: str) -> tuple[Entry, ...]:
+def _number(case: Mapping, key: str, wrong: str) -> int | None:
     node = case.get(key)
-    if node is None:
-        return ()
-    if not isinstance(node, Mapping):
-        raise RefusedError(node.place, f"{key!r} must be a mapping of {what}")
-    return tuple(node.entries.values())
-
-
-def _set(record: Json, entry: Entry) -> None:
-    try:
-        set_at(record, parse_path(entry.key.text), plain(entry.value))
-    except PathError as error:
-        wrong = f"cannot set {shown(entry.key.text)}: {error.message}"
-        raise RefusedError(entry.key.at(error.offset), wrong) from error
-
-
-def _remove(record: Json, path: Scalar) -> None:
-    try:
-        remove_at(record, parse_path(path.text))
-    except PathError as error:
-        wrong = f"cannot remove {shown(path.text)}: {error.message}"
-        raise RefusedError(path.at(error.offset), wrong) from error
-
-
-def _evasion(case: Mapping) -> int | None:
-    node = case.get("evasion")
     if node is None:
         return None
     number = node.value if isinstance(node, Scalar) else None
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise RefusedError(node.place, "'evasion' must be a number from the list, 1 or more")
+        raise RefusedError(node.place, wrong)
     return number
-
-
-def _text(case: Mapping, key: str) -> Scalar:
-    node = case.get(key)
-    if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value.strip():
-        raise RefusedError((node or case).place, f"a case needs a text {key!r}")
-    return node
-
-
-def _refuse_unknown(mapping: Mapping, known: tuple[str, ...], problems: Problems) -> None:
-    for key, entry in mapping.entries.items():
-        if key not in known:
-            wrong = f"unknown key {shown(key)}{suggestion(key, known)}"
-            problems.add(RefusedError(entry.key.place, wrong))

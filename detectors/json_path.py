@@ -74,6 +74,13 @@ def set_at(document: Json, steps: Steps, value: Json) -> None:
         raise _misfit(document, last)
 
 
+def get_at(document: Json, steps: Steps) -> Json:
+    """Return what is at a path of ``document``; raises ``PathError`` if nothing is."""
+    for step in steps:
+        document = _enter(document, step, None)
+    return document
+
+
 def remove_at(document: Json, steps: Steps) -> None:
     """Remove what is at a path of ``document``, in place; raises ``PathError`` if nothing is."""
     *parents, last = steps

@@ -1,73 +1,64 @@
-"""Rule files become rules; every problem of every file is found in one go.
+"""Rule files become a pack; every problem of every file is found in one go.
 
-Source: Sigma rules specification 2 (https://github.com/SigmaHQ/sigma-specification). Loading a rule
-executes nothing: a rule is data, and becomes Polars expressions that this package builds itself.
+Source: Sigma rules specification 2 and correlation rules specification 2.1
+(https://github.com/SigmaHQ/sigma-specification). Loading a rule executes nothing: a rule is data,
+and becomes Polars expressions that this package builds itself.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from detectors.sigma import header
-from detectors.sigma.detection import compile_detection
-from detectors.sigma.errors import (
-    START,
-    InvalidRulesError,
-    Problems,
-    RefusedError,
-    RuleError,
-)
-from detectors.sigma.extension import read_extension
-from detectors.sigma.logsource import logsource, source_leaf
-from detectors.sigma.rule import Level, LogSource, MatchedValues, Rule, Status
-from detectors.sigma.strict_yaml import MAX_BYTES, Mapping, Node, parse
-from detectors.sigma.tree import And, Or, Tree, expression, leaves
+from detectors.sigma.errors import InvalidRulesError, Problems, RefusedError
+from detectors.sigma.header import place_of
+from detectors.sigma.in_use import assembled
+from detectors.sigma.references import linked
+from detectors.sigma.rule_file import read_bytes, read_rule_file
+from detectors.sigma.strict_yaml import Node, parse
+from detectors.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from detectors.sigma.pack import Pack
+    from detectors.sigma.rule import Rule
+    from detectors.sigma.rule_file import Document
+
 SUFFIXES: Final = (".yml", ".yaml")
 CASES_SUFFIXES: Final = (".cases.yml", ".cases.yaml")
 
-_UNSUPPORTED: Final = {
-    "correlation": "correlation rules are not supported yet",
-    "filter": "filters are not supported yet",
-    "action": "rule collections ('action') are not supported: write one rule a file",
-}
-_NEVER: Final = Or(())
-"""Stands for a detection that was refused, so that the rest of the rule is still checked."""
+_ANY_SITE: Final = Site()
 
 
-def load_rules(paths: Iterable[Path]) -> tuple[Rule, ...]:
-    """Return the rules in ``paths``, which are files or folders, in the order of their file names.
+def load_pack(paths: Iterable[Path], site: Site = _ANY_SITE) -> Pack:
+    """Return the rules and correlations in ``paths``, files or folders, in the order of the files.
 
     Folders are searched to the bottom for ``*.yml`` and ``*.yaml``; case files are passed over.
     Raises ``InvalidRulesError`` with all problems of all files; whoever starts the program shows
     them and stops.
     """
-    rules: list[Rule] = []
-    errors: list[RuleError] = []
-    owners: dict[str, Path] = {}
-    for file in sorted({file.resolve(): file for path in paths for file in _files(path)}.values()):
-        problems = Problems(file)
-        rule = problems.attempt(None, _read, file, problems, owners)
-        errors += problems.in_order()
-        if rule and not problems.errors:
-            rules.append(rule)
+    files = sorted({file.resolve(): file for path in paths for file in _files(path)}.values())
+    noted = [Problems(file) for file in files]
+    documents: list[Document] = []
+    for problems in noted:
+        documents += problems.attempt([], read_rule_file, problems, site)
+    _refuse_ids_twice(documents)
+    correlations = linked(documents)
+    errors = [error for problems in noted for error in problems.in_order()]
     if errors:
         raise InvalidRulesError(tuple(errors))
-    return tuple(rules)
+    return assembled(documents, correlations, site)
+
+
+def load_rules(paths: Iterable[Path]) -> tuple[Rule, ...]:
+    """Return the rules in ``paths``, as `load_pack` loads them."""
+    return load_pack(paths).rules
 
 
 def read_document(file: Path) -> Node:
-    """Return the YAML document in ``file``; raises ``RefusedError`` if it has none."""
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise RefusedError(START, f"cannot be read: {error.strerror}") from error
-    return parse(data)
+    """Return the one YAML document in ``file``; raises ``RefusedError`` if it has none."""
+    return parse(read_bytes(file))
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -78,70 +69,15 @@ def _files(path: Path) -> Iterator[Path]:
             yield file
 
 
-def _read(file: Path, problems: Problems, owners: dict[str, Path]) -> Rule | None:
-    document = read_document(file)
-    if not isinstance(document, Mapping):
-        raise RefusedError(document.place, "a rule must be a mapping")
-    for key, reason in _UNSUPPORTED.items():
-        if key in document.entries:
-            raise RefusedError(document.entries[key].key.place, reason)
-    tree = compile_detection(document, problems)
-    rule = _rule(document, file, tree or _NEVER, problems)
-    owner = owners.setdefault(rule.id, file) if rule.id else file
-    if owner != file:
-        place = header.place_of(document, "id")
-        problems.add(RefusedError(place, f"id {rule.id} is already that of {owner}"))
-    return rule
-
-
-def _rule(document: Mapping, file: Path, tree: Tree, problems: Problems) -> Rule:
-    """Return the rule; where the file is wrong, that is noted and a default stands instead."""
-    attempt = problems.attempt
-    tags = attempt((), header.tags, document)
-    extension = read_extension(document, file, problems)
-    source = attempt(LogSource("kubernetes"), logsource, document)
-    whole = _of_source(source, tree)
-    return Rule(
-        file=file,
-        title=attempt("", header.title, document),
-        id=attempt("", header.identifier, document),
-        name=attempt(None, header.text, document, "name"),
-        related=attempt((), header.related, document),
-        status=attempt(None, header.choice, document, "status", Status),
-        description=attempt(None, header.text, document, "description") or "",
-        license=attempt(None, header.text, document, "license"),
-        references=attempt((), header.texts, document, "references"),
-        author=attempt(None, header.text, document, "author"),
-        date=attempt(None, header.day, document, "date"),
-        modified=attempt(None, header.day, document, "modified"),
-        tags=tags,
-        techniques=tuple(found for tag in tags if (found := header.technique(tag))),
-        tactics=tuple(found for tag in tags if (found := header.tactic(tag))),
-        logsource=source,
-        fields=attempt((), header.texts, document, "fields"),
-        falsepositives=attempt((), header.texts, document, "falsepositives"),
-        # Sigma leaves the level out of what a rule must say; the middle one claims least.
-        level=attempt(None, header.choice, document, "level", Level) or Level.MEDIUM,
-        scope=attempt((), header.texts, document, "scope"),
-        taxonomy=attempt(None, header.text, document, "taxonomy") or "sigma",
-        category=extension.category,
-        catalogue=extension.catalogue,
-        message=extension.message,
-        next_steps=extension.next_steps,
-        blind_spots=extension.blind_spots,
-        tree=whole,
-        condition=expression(whole),
-        columns=frozenset().union(*(leaf.columns for leaf, _ in leaves(whole))),
-        # Without the source: that an event is one of its kind explains no finding.
-        matched=_matched(tree),
-    )
-
-
-def _of_source(source: LogSource, tree: Tree) -> Tree:
-    parts = tree.parts if isinstance(tree, And) else (tree,)
-    return And((source_leaf(source), *parts))
-
-
-def _matched(tree: Tree) -> tuple[MatchedValues, ...]:
-    positive = {id(leaf): leaf for leaf, under_no_not in leaves(tree) if under_no_not}
-    return tuple(MatchedValues(leaf.column, leaf.found) for leaf in positive.values())
+def _refuse_ids_twice(documents: list[Document]) -> None:
+    owners: dict[str, Document] = {}
+    for document in documents:
+        if document.inner and "id" not in document.node.entries:
+            continue  # it follows from a name, which is refused if it is there twice
+        owner = owners.setdefault(document.id, document) if document.id else document
+        if owner is not document:
+            where = f"{owner.problems.file}"
+            if owner.problems is document.problems:
+                where = f"the document on line {owner.node.place.line}"
+            wrong = f"id {document.id} is already that of {where}"
+            document.problems.add(RefusedError(place_of(document.node, "id"), wrong))

@@ -14,8 +14,11 @@ from detectors.sigma.errors import RefusedError, shown
 from detectors.sigma.item import compile_item
 from detectors.sigma.strict_yaml import Mapping, Scalar, Sequence
 from detectors.sigma.tree import And, Leaf, Not, Or, Tree, size
+from detectors.site import DEFAULT_LISTS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping as Lists
+
     from detectors.sigma.errors import Problems
     from detectors.sigma.strict_yaml import Entry, Node
 
@@ -24,8 +27,15 @@ MAX_PROVEN_SELECTIONS: Final = 8
 """Whether a condition can hold is tried for all 2^n truths of its selections up to this n."""
 
 
-def compile_detection(document: Mapping, problems: Problems) -> Tree | None:
-    """Return the condition of a rule, or None after its problems were noted."""
+def compile_detection(
+    document: Mapping,
+    problems: Problems,
+    lists: Lists[str, tuple[str, ...]] = DEFAULT_LISTS,
+) -> Tree | None:
+    """Return the condition of a rule, or None after its problems were noted.
+
+    ``lists`` are a site's, for the modifier ``expand``.
+    """
     detection = document.get("detection")
     if not isinstance(detection, Mapping):
         place = detection.place if detection else document.place
@@ -33,7 +43,7 @@ def compile_detection(document: Mapping, problems: Problems) -> Tree | None:
         return None
     before = len(problems.errors)
     selections = {
-        name: problems.attempt(None, _named_selection, entry, problems)
+        name: problems.attempt(None, _named_selection, entry, problems, lists)
         for name, entry in detection.entries.items()
         if name != "condition"
     }
@@ -43,38 +53,46 @@ def compile_detection(document: Mapping, problems: Problems) -> Tree | None:
     return problems.attempt(None, _joined, detection, compiled)
 
 
-def _named_selection(entry: Entry, problems: Problems) -> Tree | None:
+def _named_selection(
+    entry: Entry, problems: Problems, lists: Lists[str, tuple[str, ...]]
+) -> Tree | None:
     if entry.key.value == "timeframe":
         raise RefusedError(entry.key.place, "'timeframe' belongs to correlations: not supported")
-    return _selection(entry.value, problems)
+    return compile_selection(entry.value, problems, lists)
 
 
-def _selection(node: Node, problems: Problems) -> Tree | None:
+def compile_selection(
+    node: Node, problems: Problems, lists: Lists[str, tuple[str, ...]]
+) -> Tree | None:
+    """Return the condition of one selection, or None after its problems were noted.
+
+    Raises ``RefusedError`` if it is no selection at all.
+    """
     if isinstance(node, Scalar):
         raise RefusedError(node.place, "keywords without a field are not supported: name a field")
     if isinstance(node, Mapping):
-        return _fields(node, problems)
+        return _fields(node, problems, lists)
     if not node.items:
         raise RefusedError(node.place, "the selection is empty")
-    parts = [problems.attempt(None, _alternative, item, problems) for item in node.items]
+    parts = [problems.attempt(None, _alternative, item, problems, lists) for item in node.items]
     return _joined_parts(Or, parts)
 
 
-def _alternative(node: Node, problems: Problems) -> Tree | None:
+def _alternative(node: Node, problems: Problems, lists: Lists[str, tuple[str, ...]]) -> Tree | None:
     if isinstance(node, Sequence):
         raise RefusedError(node.place, "expected a mapping of fields, not a list")
-    return _selection(node, problems)
+    return compile_selection(node, problems, lists)
 
 
-def _fields(node: Mapping, problems: Problems) -> Tree | None:
+def _fields(node: Mapping, problems: Problems, lists: Lists[str, tuple[str, ...]]) -> Tree | None:
     if not node.entries:
         raise RefusedError(node.place, "the selection is empty")
-    parts = [problems.attempt(None, _item, entry) for entry in node.entries.values()]
+    parts = [problems.attempt(None, _item, entry, lists) for entry in node.entries.values()]
     return _joined_parts(And, parts)
 
 
-def _item(entry: Entry) -> Tree | None:
-    return compile_item(entry)
+def _item(entry: Entry, lists: Lists[str, tuple[str, ...]]) -> Tree | None:
+    return compile_item(entry, lists)
 
 
 def _joined_parts(join: type[And | Or], parts: list[Tree | None]) -> Tree | None:

@@ -1,4 +1,4 @@
-"""The mapping ``trailwarden:`` of a rule becomes typed values.
+"""The mapping ``trailwarden:`` of a rule or a correlation becomes typed values.
 
 Sigma allows keys of one's own at the top of a rule; ours are gathered under this one, and here, in
 contrast, an unknown key is refused: it is our own and so can only be a typing error.
@@ -10,37 +10,55 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import TYPE_CHECKING, Final
 
+from detectors.sigma.correlation import OF_CORRELATIONS
 from detectors.sigma.errors import RefusedError, shown
 from detectors.sigma.fields import suggestion
-from detectors.sigma.header import choice, place_of, text, texts
+from detectors.sigma.header import choice, flag, place_of, text, texts
 from detectors.sigma.rule import COMPUTED, Category, Message
 from detectors.sigma.strict_yaml import Mapping
 from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Collection
 
     from detectors.sigma.errors import Problems
 
-KEYS: Final = ("category", "catalogue", "message", "next_steps", "blind_spots")
+KEYS: Final = (
+    "category",
+    "catalogue",
+    "message",
+    "next_steps",
+    "blind_spots",
+    "requires",
+    "attempts",
+)
+ACROSS: Final = "across_clusters"
 
 _FOLDERS: Final = frozenset(Category)
 
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """What a rule says beyond Sigma."""
+    """What a rule or a correlation says beyond Sigma."""
 
     category: Category
     catalogue: tuple[str, ...] = ()
     message: Message | None = None
     next_steps: tuple[str, ...] = ()
     blind_spots: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    attempts: bool = False
+    across_clusters: bool = False
 
 
-def read_extension(document: Mapping, file: Path, problems: Problems) -> Extension:
-    """Return the extension of a rule; what is wrong in it is noted in ``problems``."""
-    folder = file.parent.name
+def read_extension(
+    document: Mapping, lists: Collection[str], problems: Problems, *, correlation: bool
+) -> Extension:
+    """Return the extension of a document; what is wrong in it is noted in ``problems``.
+
+    ``lists`` are the names of the site's lists.
+    """
+    folder = problems.file.parent.name
     default = Category(folder) if folder in _FOLDERS else Category.CLUSTER_CONTROL
     node = document.get("trailwarden")
     if node is None:
@@ -48,20 +66,39 @@ def read_extension(document: Mapping, file: Path, problems: Problems) -> Extensi
     if not isinstance(node, Mapping):
         problems.add(RefusedError(node.place, "'trailwarden' must be a mapping"))
         return Extension(default)
-    for key, entry in node.entries.items():
-        if key not in KEYS:
-            wrong = f"unknown key {shown(key)} in 'trailwarden'{suggestion(key, KEYS)}"
-            problems.add(RefusedError(entry.key.place, wrong))
+    _refuse_unknown(node, (*KEYS, ACROSS) if correlation else KEYS, problems)
+    known = (*DTYPES, *COMPUTED, *OF_CORRELATIONS) if correlation else (*DTYPES, *COMPUTED)
     return Extension(
         problems.attempt(None, choice, node, "category", Category) or default,
         problems.attempt((), texts, node, "catalogue"),
-        problems.attempt(None, _message, node),
+        problems.attempt(None, _message, node, known),
         problems.attempt((), texts, node, "next_steps"),
         problems.attempt((), texts, node, "blind_spots"),
+        problems.attempt((), _requires, node, lists),
+        problems.attempt(None, flag, node, "attempts") or False,
+        (correlation and problems.attempt(None, flag, node, ACROSS)) or False,
     )
 
 
-def _message(mapping: Mapping) -> Message | None:
+def _refuse_unknown(node: Mapping, known: tuple[str, ...], problems: Problems) -> None:
+    for key, entry in node.entries.items():
+        if key == ACROSS and ACROSS not in known:
+            problems.add(RefusedError(entry.key.place, f"{ACROSS!r} is for correlations"))
+        elif key not in known:
+            wrong = f"unknown key {shown(key)} in 'trailwarden'{suggestion(key, known)}"
+            problems.add(RefusedError(entry.key.place, wrong))
+
+
+def _requires(mapping: Mapping, lists: Collection[str]) -> tuple[str, ...]:
+    wanted = texts(mapping, "requires")
+    for name in wanted:
+        if name not in lists:
+            wrong = f"'requires': there is no list {shown(name)}{suggestion(name, lists)}"
+            raise RefusedError(place_of(mapping, "requires"), wrong)
+    return wanted
+
+
+def _message(mapping: Mapping, known: tuple[str, ...]) -> Message | None:
     template = text(mapping, "message")
     if template is None:
         return None
@@ -71,8 +108,8 @@ def _message(mapping: Mapping) -> Message | None:
         literals[-1] += literal
         if column is None:
             continue
-        if (column not in DTYPES and column not in COMPUTED) or suffix or conversion:
-            hint = suggestion(column, (*DTYPES, *COMPUTED))
+        if column not in known or suffix or conversion:
+            hint = suggestion(column, known)
             raise RefusedError(place, f"message: {shown(column)} is no column{hint}")
         columns.append(column)
         literals.append("")

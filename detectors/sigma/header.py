@@ -72,6 +72,16 @@ def texts(mapping: Mapping, key: str) -> tuple[str, ...]:
     return tuple(item.text.strip() for item in items if isinstance(item, Scalar))
 
 
+def flag(mapping: Mapping, key: str) -> bool | None:
+    """Return the flag under ``key``, or None without one."""
+    node = mapping.get(key)
+    if node is None or (isinstance(node, Scalar) and node.value is None):
+        return None
+    if not isinstance(node, Scalar) or not isinstance(node.value, bool):
+        raise RefusedError(node.place, f"{key!r} must be true or false")
+    return node.value
+
+
 def day(mapping: Mapping, key: str) -> date | None:
     """Return the date under ``key``; the form with slashes is that of Sigma 1."""
     value = text(mapping, key)

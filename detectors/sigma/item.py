@@ -7,25 +7,26 @@ true of any event is refused, because a rule that never fires looks like one tha
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from detectors.sigma.errors import Place, RefusedError, shown
+from detectors.sigma.expansion import MAX_VALUES, Expanded, expanded, naming_list
 from detectors.sigma.fieldref import fieldref_leaf
 from detectors.sigma.fields import column_named, is_list
 from detectors.sigma.modifiers import Modifiers, parse_key
 from detectors.sigma.pattern import parse
-from detectors.sigma.predicates import Predicate, any_of, balanced, has_value
+from detectors.sigma.predicates import Predicate, any_of, balanced, has_value, nothing
 from detectors.sigma.strict_yaml import Mapping, Scalar, Sequence
 from detectors.sigma.tree import Leaf, Not, Tree, found_where, nothing_found
 from detectors.sigma.values import predicate_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping as Lists
+
     from detectors.sigma.strict_yaml import Entry, Node
     from ingest.schema import Column
-
-MAX_VALUES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +35,22 @@ class Item:
 
     column: Column
     modifiers: Modifiers
-    values: tuple[Scalar, ...]
+    found: Expanded
     place: Place
 
+    @property
+    def values(self) -> tuple[Scalar, ...]:
+        """The values, those of lists included."""
+        return self.found.values
 
-def compile_item(entry: Entry) -> Tree:
+
+def compile_item(entry: Entry, lists: Lists[str, tuple[str, ...]]) -> Tree:
     """Return the condition of one key and its values.
 
-    Raises ``RefusedError`` at the key, the modifier or the value that is refused.
+    ``lists`` are what the modifier ``expand`` puts in for placeholders. Raises ``RefusedError`` at
+    the key, the modifier or the value that is refused.
     """
-    item = _read(entry)
+    item = _read(entry, lists)
     leaf = _leaf(item)
     return Not(leaf) if item.modifiers.neq else leaf
 
@@ -51,19 +58,25 @@ def compile_item(entry: Entry) -> Tree:
 def _key(item: Item) -> str:
     """Return a text, because texts remember their hash and the engine asks for it often."""
     values = [(type(value.value).__name__, value.text) for value in item.values]
-    return repr((item.column.name, replace(item.modifiers, neq=False), values))
+    said = replace(item.modifiers, neq=False, expand=item.found.lacking)
+    return repr((item.column.name, said, values))
 
 
-def _read(entry: Entry) -> Item:
+def _read(entry: Entry, lists: Lists[str, tuple[str, ...]]) -> Item:
     name, modifiers = parse_key(entry.key)
     column = column_named(name, entry.key.place)
-    values = _scalars(entry.value)
-    if modifiers.all and len(values) == 1:
+    values = scalars(entry.value)
+    if modifiers.all and len(values) == 1 and not modifiers.expand:
         raise RefusedError(entry.key.place, "modifier 'all' needs a list of two or more values")
-    return Item(column, modifiers, values, entry.key.place)
+    if modifiers.expand:
+        found = expanded(values, modifiers, lists, entry.key.place)
+    else:
+        found = Expanded(values, ("",) * len(values))
+    return Item(column, modifiers, found, entry.key.place)
 
 
-def _scalars(node: Node) -> tuple[Scalar, ...]:
+def scalars(node: Node) -> tuple[Scalar, ...]:
+    """Return the values of a key: one, or a list of them."""
     if isinstance(node, Scalar):
         return (node,)
     if isinstance(node, Mapping):
@@ -91,7 +104,7 @@ def _leaf(item: Item) -> Leaf:
     if absent and item.modifiers not in (Modifiers(), Modifiers(neq=True)):
         raise RefusedError(item.place, "null goes with no modifier but 'neq'")
     values = tuple(value for value in item.values if value.value is not None)
-    if not values:
+    if absent and not values:
         return _existence(item, present=False)
     leaf = _value_leaf(item, _predicates(item, values))
     return _or_absent(leaf, item) if absent else leaf
@@ -105,12 +118,24 @@ def _flag(item: Item) -> bool:
 
 
 def _predicates(item: Item, values: tuple[Scalar, ...]) -> list[Predicate]:
-    """Return predicates that must all hold: one for any value, or one for each with ``all``."""
+    """Return predicates that must all hold: one for any value, or one for each with ``all``.
+
+    Of a list without values none is met: not any one, and not all.
+    """
     one_each = [(value,) for value in values]
     if item.modifiers.all:
         _refuse_contradiction(item, values)
-    groups = one_each if item.modifiers.all else [values]
-    return [predicate_of(item.column, item.modifiers, group, item.place) for group in groups]
+    groups = one_each if item.modifiers.all else [values] if values else []
+    try:
+        tests = [_predicate(item, group) for group in groups]
+    except RefusedError as error:
+        raise naming_list(item.found, error, lambda one: _predicate(item, (one,))) from error
+    lacking = not tests or (item.modifiers.all and item.found.lacking)
+    return [nothing()] if lacking else tests
+
+
+def _predicate(item: Item, values: tuple[Scalar, ...]) -> Predicate:
+    return predicate_of(item.column, item.modifiers, values, item.place)
 
 
 def _refuse_contradiction(item: Item, values: tuple[Scalar, ...]) -> None:

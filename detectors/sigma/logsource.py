@@ -79,6 +79,11 @@ def _logins(service: str | None = None) -> _Limits:
 
 
 _PRODUCTS: Final = {
+    "aws": _Product(
+        frozenset({Dataset.EKS_AUTHENTICATOR}),
+        {},
+        {"eks-authenticator": _dataset(Dataset.EKS_AUTHENTICATOR)},
+    ),
     "kubernetes": _Product(
         frozenset({Dataset.AUDIT}),
         {"application": _Limits(), "audit": _Limits()},

@@ -23,6 +23,8 @@ _TEXT: Final = frozenset({"contains", "startswith", "endswith"})
 _BASE64: Final = frozenset({"base64", "base64offset"})
 _FLAGS: Final = frozenset({"i", "m", "s"})
 _LISTS: Final = frozenset({"all", "neq"})
+_EXPANDED: Final = frozenset({*_TEXT, *ENCODINGS, *_FLAGS, *_LISTS, "cased", "cidr", "re"})
+"""What may stand beside ``expand``: lists hold texts."""
 
 _COMPANIONS: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys(_TEXT, _LISTS | {"cased", "fieldref", *ENCODINGS}),
@@ -33,6 +35,7 @@ _COMPANIONS: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys(_FLAGS, _LISTS | _FLAGS | {"re"}),
     "cidr": _LISTS,
     "exists": frozenset(),
+    "expand": _EXPANDED,
     **dict.fromkeys(COMPARISONS, frozenset({"all", *TIME_PARTS})),
     **dict.fromkeys(TIME_PARTS, _LISTS | COMPARISONS.keys()),
     "all": frozenset(),  # checked from the other side: each entry above says whether it may stand
@@ -58,6 +61,8 @@ class Modifiers:
     cased: bool = False
     all: bool = False
     neq: bool = False
+    expand: bool = False
+    """The values have placeholders, which stand for a site's lists."""
 
     @property
     def tests_text(self) -> bool:
@@ -86,8 +91,6 @@ def parse_key(key: Scalar) -> tuple[str, Modifiers]:
 
 
 def _check(name: str, before: list[str], place: Place) -> None:
-    if name == "expand":
-        raise RefusedError(place, "modifier 'expand' is not supported: placeholders come later")
     if name not in _COMPANIONS:
         hint = suggestion(name, _COMPANIONS)
         raise RefusedError(place, f"unknown modifier {shown(name)}{hint}")
@@ -122,6 +125,7 @@ def _modifiers(names: list[str]) -> Modifiers:
         cased="cased" in names,
         all="all" in names,
         neq="neq" in names,
+        expand="expand" in names,
     )
 
 

@@ -72,6 +72,11 @@ def has_value() -> Predicate:
     return Predicate(lambda value: value.is_not_null())
 
 
+def nothing() -> Predicate:
+    """Return the predicate that holds for no value."""
+    return Predicate(lambda value: value.ne(value))
+
+
 def text(patterns: Iterable[Pattern], *, cased: bool) -> Predicate:
     """Return the predicate that holds where one of ``patterns`` matches the whole text.
 

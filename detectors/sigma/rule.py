@@ -140,6 +140,10 @@ class Rule:
     """All event columns that the condition reads."""
     matched: tuple[MatchedValues, ...]
     """One for each test that stands under an even number of nots."""
+    requires: tuple[str, ...] = ()
+    """Site lists without which the rule would fire on everything or on nothing."""
+    attempts: bool = False
+    """Whether the rule is about attempts, so that a refusal makes a hit no less serious."""
 
     def __repr__(self) -> str:
         """Return the id and the title: a test that fails shows rules by the dozen."""

@@ -1,8 +1,9 @@
 """YAML bytes become nodes that know their line and column; what YAML can hide is refused.
 
 Refused are aliases and anchors, tags, merge keys, duplicate keys, keys that are no strings, bare
-yes/no/on/off, several documents, more than ``MAX_BYTES`` and more than ``MAX_DEPTH`` levels: a rule
-must mean the same to a reviewer and to every YAML reader, and loading one must cost little.
+yes/no/on/off, several documents where one is expected, more than ``MAX_BYTES`` and more than
+``MAX_DEPTH`` levels: a rule must mean the same to a reviewer and to every YAML reader, and loading
+one must cost little.
 
 It reads libyaml's events, not its nodes: events still tell anchors, tags and quotes apart, and
 reading stops at the first level too many, before anything is built.
@@ -87,10 +88,19 @@ def parse(data: bytes) -> Node:
 
     Raises ``RefusedError`` at the first thing that is refused. Linear in the size of ``data``.
     """
+    return _parse(data, several=False)[0]
+
+
+def parse_all(data: bytes) -> list[Node]:
+    """Return the documents in ``data``, at least one; else as `parse`."""
+    return _parse(data, several=True)
+
+
+def _parse(data: bytes, *, several: bool) -> list[Node]:
     if len(data) > MAX_BYTES:
         raise RefusedError(START, f"the file is larger than {MAX_BYTES} bytes")
     try:
-        return _document(yaml.parse(data.decode("utf-8"), Loader=yaml.CLoader))
+        return _documents(yaml.parse(data.decode("utf-8"), Loader=yaml.CLoader), several)
     except UnicodeDecodeError as error:
         raise RefusedError(_place_of_byte(data, error.start), "not UTF-8") from error
     except yaml.reader.ReaderError as error:
@@ -110,17 +120,17 @@ def plain(node: Node) -> Plain:
     return {key: plain(entry.value) for key, entry in node.entries.items()}
 
 
-def _document(events: _Events) -> Node:
-    node: Node | None = None
+def _documents(events: _Events, several: bool) -> list[Node]:
+    nodes: list[Node] = []
     for event in events:
         if not isinstance(event, yaml.DocumentStartEvent):
             continue
-        if node is not None:
+        if nodes and not several:
             raise RefusedError(_place(event.start_mark), "more than one document in the file")
-        node = _node(events, next(events), 1)
-    if node is None:
+        nodes.append(_node(events, next(events), 1))
+    if not nodes:
         raise RefusedError(START, "the file is empty")
-    return node
+    return nodes
 
 
 def _node(events: _Events, event: yaml.Event, depth: int) -> Node:

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from detectors.sigma.compiler import load_rules
+from detectors.sigma.compiler import load_pack, load_rules
 from detectors.sigma.errors import InvalidRulesError
+from detectors.site import Site
 from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from detectors.sigma.pack import Pack
     from detectors.sigma.rule import Rule
 
+    LoadPack = Callable[..., Pack]
+    PackProblems = Callable[..., list[tuple[str, int, int, str]]]
     Load = Callable[[str], Rule]
     Refused = Callable[[str], list[tuple[int, int, str]]]
     Matching = Callable[[str, str, list[Any]], list[bool]]
@@ -81,3 +85,31 @@ def matching(load: Load, events: Events) -> Matching:
         return verdict
 
     return match
+
+
+@pytest.fixture
+def load_files(tmp_path: Path) -> LoadPack:
+    """Load a pack from texts by the names of their files, ``a`` for ``a.yml``."""
+
+    def load_texts(site: Site | None = None, **texts: str) -> Pack:
+        return load_pack(written(tmp_path, texts), site or Site())
+
+    return load_texts
+
+
+@pytest.fixture
+def refuse_files(tmp_path: Path) -> PackProblems:
+    """Load a pack that must be refused; return (file, line, column, message) of each problem."""
+
+    def refuse_texts(**texts: str) -> list[tuple[str, int, int, str]]:
+        with pytest.raises(InvalidRulesError) as caught:
+            load_pack(written(tmp_path, texts))
+        return [(e.file.stem, e.line, e.column, e.message) for e in caught.value.errors]
+
+    return refuse_texts
+
+
+def written(folder: Path, texts: dict[str, str]) -> list[Path]:
+    for name, text in texts.items():
+        (folder / f"{name}.yml").write_text(text, encoding="utf-8")
+    return [folder / f"{name}.yml" for name in texts]

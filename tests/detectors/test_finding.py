@@ -11,6 +11,7 @@ import pytest
 from detectors.engine import detect
 from detectors.finding import COPIED, findings
 from detectors.sigma.compiler import load_rules
+from detectors.site import Criticality, Site
 from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
@@ -82,3 +83,46 @@ def test_what_the_event_lacks_is_not_there(document: dict[str, Any]) -> None:
 def test_what_is_copied_is_a_column_once() -> None:
     assert set(COPIED) <= set(DTYPES)
     assert len(COPIED) == len(set(COPIED))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        {"trailwarden.dry_run": True},
+        {"event.outcome": "failure", "http.response.status_code": 403},
+    ],
+)
+def test_a_try_that_was_not_carried_out_does_not_stand_for_the_act(
+    tmp_path: Path, before: dict[str, Any]
+) -> None:
+    file = tmp_path / "rule.yml"
+    file.write_text(
+        "title: Privileged\nid: 0a0a0a0a-0000-4000-8000-000000000001\nlevel: high\n"
+        "logsource: {product: kubernetes}\n"
+        "detection: {a: {trailwarden.pod_spec.privileged: true}, condition: a}\n"
+    )
+    rules = load_rules([file])
+    created = {
+        "@timestamp": datetime(2026, 11, 21, 10, 40, tzinfo=UTC),
+        "event.dataset": "kubernetes.audit",
+        "event.outcome": "success",
+        "orchestrator.cluster.name": "c",
+        "orchestrator.namespace": "web",
+        "trailwarden.pod_spec.workload.kind": "Deployment",
+        "trailwarden.pod_spec.workload.name": "shop",
+        "trailwarden.pod_spec.privileged": True,
+    }
+    acts = [created | before, created | before, created, created]
+    rows = [{"event.id": str(n), "trailwarden.act.id": f"a{n}"} | act for n, act in enumerate(acts)]
+    events = pl.DataFrame(rows, schema=DTYPES)
+
+    hits = detect(events, rules)
+    first, again, real, repeated = findings(events, hits, rules)
+    assert (first.level, real.level) == ("medium", "high")
+    assert first.id == again.id != real.id == repeated.id
+
+    # Where the namespace makes up for the try, they are still two.
+    critical = Site(criticality={"web": Criticality.CRITICAL})
+    first, _, real, _ = findings(events, hits, rules, critical)
+    assert (first.level, real.level) == ("high", "critical")
+    assert first.id != real.id

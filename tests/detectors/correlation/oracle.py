@@ -1,4 +1,4 @@
-"""The same correlations said as plainly as possible: event by event, whole windows looked at anew."""
+"""The same correlations said as plainly as possible: event by event, each window looked at anew."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 Told = tuple[int, str, list[str], float]
 
 
-def expected(
-    correlation: Correlation, events: Iterable[Event], start_us: int
-) -> list[Told]:
+def expected(correlation: Correlation, events: Iterable[Event], start_us: int) -> list[Told]:
     """Return when episodes begin, of whom, with which evidence and count."""
     groups: dict[str | None, list[Event]] = defaultdict(list)
     letters = {base.id for base in correlation.bases}
@@ -47,9 +45,7 @@ def _counts(correlation: Correlation, event: Event) -> bool:
     return not correlation.fields or event.value is not None
 
 
-def _match(
-    correlation: Correlation, members: Sequence[Event]
-) -> tuple[list[Event], float] | None:
+def _match(correlation: Correlation, members: Sequence[Event]) -> tuple[list[Event], float] | None:
     now = members[-1]
     window = [one for one in members if one.time_us > now.time_us - correlation.timespan_us]
     kind = correlation.type
@@ -86,18 +82,14 @@ def _percentile(numbers: list[int], percentile: float) -> float:
 def _proximity(
     correlation: Correlation, window: Sequence[Event]
 ) -> tuple[list[Event], float] | None:
-    newest = {
-        base.id: one for one in window for base in correlation.bases if base.id in one.rules
-    }
+    newest = {base.id: one for one in window for base in correlation.bases if base.id in one.rules}
     if len(newest) < len(correlation.bases):
         return None
     evidence = sorted({one.id: one for one in newest.values()}.values(), key=lambda one: one.order)
     return evidence, len(newest)
 
 
-def _chains(
-    correlation: Correlation, window: Sequence[Event], now: Event
-) -> Iterator[list[Event]]:
+def _chains(correlation: Correlation, window: Sequence[Event], now: Event) -> Iterator[list[Event]]:
     steps = [base.id for base in correlation.bases]
     if steps[-1] not in now.rules:
         return
@@ -160,7 +152,9 @@ def expected_absence(
             if asked not in event.rules or (asked != answer and answer in event.rules):
                 continue
             deadline = event.time_us + correlation.timespan_us
-            answered = any(answer in one.rules and one.time_us <= deadline for one in own[index + 1 :])
+            answered = any(
+                answer in one.rules and one.time_us <= deadline for one in own[index + 1 :]
+            )
             if answered or deadline >= end_us:
                 continue
             if last is None or deadline - last > correlation.timespan_us:

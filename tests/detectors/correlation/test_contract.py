@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,7 +85,7 @@ def _at(one: Event) -> tuple[int, str]:
 
 def _cut(events: Sequence[Event], places: Sequence[int]) -> list[list[Event]]:
     cuts = [0, *sorted(min(place, len(events)) for place in places), len(events)]
-    return [list(events[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [list(events[a:b]) for a, b in pairwise(cuts)]
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -112,9 +113,7 @@ def test_a_value_is_new_once_its_group_is_known(
     assert [(at, group.removeprefix("user.name=")) for at, group, _, _ in told(found)] == episodes
 
 
-def _first_of_episodes(
-    moments: list[tuple[int, str]], of: Correlation
-) -> list[tuple[int, str]]:
+def _first_of_episodes(moments: list[tuple[int, str]], of: Correlation) -> list[tuple[int, str]]:
     last: dict[str, int] = {}
     begun = []
     for at, user in moments:
@@ -146,7 +145,7 @@ ALL = plan(
             identifier=f"00000000-0000-4000-8000-{number:012}",
             fields=of.fields,
             percentile=of.percentile,
-            **{bound.comparison.value: bound.number for bound in of.bounds},
+            bounds=of.bounds,
         )
         for number, of in enumerate(COUNTS.values())
     ),

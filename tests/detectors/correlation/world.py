@@ -94,9 +94,10 @@ def correlation(
     group_by: tuple[str, ...] = ("user.name",),
     identifier: str = "00000000-0000-4000-8000-000000000001",
     fields: tuple[str, ...] = (),
+    bounds: tuple[Bound, ...] = (),
     **bounds_and_more: Any,
 ) -> Correlation:
-    bounds = tuple(
+    bounds += tuple(
         Bound(comparison, bounds_and_more.pop(comparison.value))
         for comparison in Comparison
         if comparison.value in bounds_and_more

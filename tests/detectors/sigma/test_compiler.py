@@ -196,8 +196,8 @@ def test_a_rule_without_what_it_must_have_is_refused(
         ("related: [{id: x, type: similar}]", 16, "must be a UUID"),
         (f"related: [{{id: {ID}, type: like}}]", 60, "'type' must be one of derived"),
         (f"description: '{'x' * 65_536}'", 14, "more than 65535 characters"),
-        ("correlation: {type: event_count}", 1, "correlation rules are not supported yet"),
-        ("filter: {rules: [a]}", 1, "filters are not supported yet"),
+        ("filter: {rules: [a]}", 1, "Sigma filters are not supported: use exceptions"),
+        ("action: reset", 1, "rule collections ('action') are not supported"),
         ("action: global", 1, "rule collections ('action') are not supported"),
         ("trailwarden: x", 14, "'trailwarden' must be a mapping"),
         ("trailwarden: {categry: x}", 15, "unknown key 'categry' in 'trailwarden', did you mean"),
@@ -213,6 +213,12 @@ def test_a_rule_without_what_it_must_have_is_refused(
         ("trailwarden: {message: 'a {user.name:>9}'}", 24, "'user.name' is no column"),
         ("trailwarden: {message: 'a {user.name'}", 24, "message: expected '}'"),
         ("trailwarden: {message: 'a } b'}", 24, "message: Single '}'"),
+        ("trailwarden: {message: 'a {count}'}", 24, "'count' is no column"),
+        ("trailwarden: {attempts: 'true'}", 25, "'attempts' must be true or false"),
+        ("trailwarden: {attempts: [true]}", 25, "'attempts' must be true or false"),
+        ("trailwarden: {across_clusters: true}", 15, "'across_clusters' is for correlations"),
+        ("trailwarden: {requires: {a: b}}", 25, "'requires' must be a list of texts"),
+        ("trailwarden: {requires: [trusted_networs]}", 25, "did you mean 'trusted_networks'?"),
     ],
 )
 def test_a_key_with_a_wrong_value_is_refused_at_it(

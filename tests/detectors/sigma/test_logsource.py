@@ -139,6 +139,7 @@ def seen(rule: Rule) -> tuple[set[object], set[object], set[object]]:
             {Action.PROCESS_START},
             None,
         ),
+        ("{product: aws, service: eks-authenticator}", {Dataset.EKS_AUTHENTICATOR}, None, None),
         ("{product: linux, service: auditd}", {Dataset.AUDITD}, None, None),
         ("{product: linux, service: falco}", {Dataset.FALCO}, None, None),
         ("{product: linux, service: tetragon}", {Dataset.TETRAGON}, None, None),
@@ -212,7 +213,11 @@ def test_a_source_is_known_from_key_columns(source: LogSource) -> None:
 @pytest.mark.parametrize(
     ("source", "column", "words"),
     [
-        ("{product: linus}", 22, "one of kubernetes, linux, not 'linus', did you mean 'linux'?"),
+        (
+            "{product: linus}",
+            22,
+            "one of aws, kubernetes, linux, not 'linus', did you mean 'linux'?",
+        ),
         ("{product: windows}", 22, "not 'windows'"),
         ("{product: ''}", 22, "but there is no product"),
         ("{category: process_creation}", 12, "but there is no product"),

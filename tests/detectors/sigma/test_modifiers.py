@@ -219,7 +219,8 @@ def test_fieldref_finds_what_two_lists_share(
     [
         (f"{TEXT}|containz", "a", 25, "unknown modifier 'containz', did you mean 'contains'?"),
         (f"{TEXT}|", "a", 25, "unknown modifier ''"),
-        (f"{TEXT}|expand", "'%a%'", 25, "placeholders come later"),
+        (f"{TEXT}|expand|fieldref", "'%a%'", 32, "'fieldref' cannot follow 'expand'"),
+        (f"{TEXT}|expand|gte", "'%a%'", 32, "'gte' cannot follow 'expand'"),
         (f"{TEXT}|contains|contains", "a", 34, "is there twice"),
         (f"{TEXT}|contains|startswith", "a", 34, "'startswith' cannot follow 'contains'"),
         (f"{TEXT}|re|contains", "a", 28, "'contains' cannot follow 're'"),
@@ -359,10 +360,11 @@ def test_networks_too_many_to_compile_are_refused(refused: Refused) -> None:
 
 
 def test_every_modifier_of_the_specification_is_known() -> None:
-    # Sigma modifiers appendix 2.1.0; `expand` is refused with its own reason.
+    # Sigma modifiers appendix 2.1.0
     alone = "all startswith endswith contains exists cased neq windash re base64 base64offset "
     alone += (
-        "utf16le utf16be utf16 wide lt lte gt gte minute hour day week month year cidr fieldref"
+        "utf16le utf16be utf16 wide lt lte gt gte minute hour day week month year cidr fieldref "
+        "expand"
     )
     for name in alone.split():
         parsed = parse_key(Scalar(f"a|{name}", f"a|{name}", Place(1, 1)))

@@ -5,7 +5,15 @@ import time
 import pytest
 
 from detectors.sigma.errors import Place, RefusedError
-from detectors.sigma.strict_yaml import MAX_BYTES, Mapping, Scalar, Sequence, parse, plain
+from detectors.sigma.strict_yaml import (
+    MAX_BYTES,
+    Mapping,
+    Scalar,
+    Sequence,
+    parse,
+    parse_all,
+    plain,
+)
 
 
 def scalar(data: bytes, key: str) -> Scalar:
@@ -102,6 +110,45 @@ def test_what_yaml_can_hide_is_refused_at_its_place(
 
     assert caught.value.place == Place(line, column)
     assert words in caught.value.message
+
+
+def test_several_documents_are_read_where_they_may_be() -> None:
+    assert [plain(node) for node in parse_all(b"a: 1\n---\n- b\n---\nc\n")] == [
+        {"a": 1},
+        ["b"],
+        "c",
+    ]
+    assert [plain(node) for node in parse_all(b"---\na: 1\n...\n")] == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("second", "line", "column", "words"),
+    [
+        (b"a: &x 1\n", 3, 4, "anchor '&x'"),
+        (b"a: *x\n", 3, 4, "alias '*x'"),
+        (b"a: !!str 1\n", 3, 4, "tag"),
+        (b"a: 1\na: 2\n", 4, 1, "key 'a' is already on line 3"),
+        (b"a: yes\n", 3, 4, "bare 'yes'"),
+        (b"<<: {b: 1}\n", 3, 1, "merge key"),
+        (b"1: a\n", 3, 1, "a key must be a string"),
+        (b"a: [1\n", 4, 1, "not YAML"),
+        (b"a: " + b"[" * 65 + b"]" * 65, 3, 67, "nested more than 64 levels"),
+    ],
+)
+def test_what_is_refused_in_one_document_is_refused_in_each(
+    second: bytes, line: int, column: int, words: str
+) -> None:
+    with pytest.raises(RefusedError) as caught:
+        parse_all(b"a: 1\n---\n" + second)
+
+    assert caught.value.place == Place(line, column)
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize("data", [b"", b"# nothing\n"])
+def test_no_document_at_all_is_refused(data: bytes) -> None:
+    with pytest.raises(RefusedError, match="the file is empty"):
+        parse_all(data)
 
 
 def test_quoted_words_are_not_refused() -> None:
