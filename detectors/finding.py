@@ -15,13 +15,19 @@ import polars as pl
 
 from detectors.attack import TECHNIQUES
 from detectors.message import render
-from detectors.sigma.rule import Level, Rule
+from detectors.severity import in_context
+from detectors.sigma.rule import Level
+from detectors.site import Site
 from ingest.ids import finding_id, workload_act_id
 from ingest.redact.token import MASKED, TOKEN_PATTERN
 from ingest.schema import POD_SPEC_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from detectors.severity import Severity
+    from detectors.sigma.pack import Detection
+    from detectors.sigma.rule import Rule
 
 SEVERITY: Final[Mapping[Level, int]] = {
     Level.INFORMATIONAL: 5,
@@ -98,6 +104,7 @@ COPIED: Final = (
 )
 """Columns of the evidence that stand in the finding as well, so that it reads by itself."""
 
+_UNKNOWN_SITE: Final = Site()
 _USERS: Final = ("user.name", "user.effective.name", "user.audit.name", "user.target.name")
 _ADDRESSES: Final = ("source.ip", "destination.ip")
 _CHAIN: Final = "source.address_chain"
@@ -108,12 +115,15 @@ _HASHES: Final = (
     "file.hash.sha256",
     "trailwarden.file.hash_before",
 )
+RELATED: Final = (*_USERS, *_ADDRESSES, _CHAIN, *_HOSTS, *_HASHES)
+"""Columns that `related_fields` reads."""
+
 _DAY: Final = "%Y-%m-%d"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding: its id, when its evidence happened, the rule's level, and the document.
+    """One finding: its id, when its evidence happened, its level in context, and the document.
 
     ``order`` sorts findings as their evidence stands in the log: (microseconds, event.id).
     """
@@ -124,13 +134,16 @@ class Finding:
     document: dict[str, Any]
 
 
-def findings(events: pl.DataFrame, hits: pl.DataFrame, rules: Sequence[Rule]) -> list[Finding]:
+def findings(
+    events: pl.DataFrame, hits: pl.DataFrame, rules: Sequence[Rule], site: Site = _UNKNOWN_SITE
+) -> list[Finding]:
     """Make findings from hits.
 
     Parameters
         events: a batch under EVENT_SCHEMA.
         hits: ``row``, ``rule`` and ``matched`` as `detectors.engine.detect` returns them.
         rules: the rules that ``hits`` refers to.
+        site: what raises and lowers levels.
 
     Returns
         one finding per hit, in the hits' order; findings of one act share their id, and the
@@ -142,7 +155,7 @@ def findings(events: pl.DataFrame, hits: pl.DataFrame, rules: Sequence[Rule]) ->
     evidence = dict(zip(rows, events[rows].iter_rows(named=True), strict=True))
     masked = hits["matched"].list.eval(pl.element().str.replace_all(TOKEN_PATTERN, MASKED))
     return [
-        _finding(rules[rule], evidence[row], matched, list(stable))
+        _finding(rules[rule], evidence[row], matched, list(stable), site)
         for row, rule, matched, stable in zip(
             hits["row"], hits["rule"], hits["matched"].to_list(), masked.to_list(), strict=True
         )
@@ -150,27 +163,36 @@ def findings(events: pl.DataFrame, hits: pl.DataFrame, rules: Sequence[Rule]) ->
 
 
 def _finding(
-    rule: Rule, event: Mapping[str, Any], matched: list[str], stable: list[str]
+    rule: Rule, event: Mapping[str, Any], matched: list[str], stable: list[str], site: Site
 ) -> Finding:
     cluster = event["orchestrator.cluster.name"]
     time: datetime | None = event["@timestamp"]
-    act = _act_id(event, cluster, time, stable)
+    severity = in_context(rule, event, site)
+    act = _act_id(event, cluster, time, _told_apart(stable, severity))
     identifier = finding_id(rule.id, cluster, act)
     document = {
-        "@timestamp": _iso(time),
+        "@timestamp": iso_time(time),
         "event.kind": "alert",
-        "event.severity": SEVERITY[rule.level],
-        **dict(_rule_fields(rule)),
+        **dict(rule_fields(rule)),
         "message": render(rule.message, rule.title, event),
         "trailwarden.finding.id": identifier,
         "trailwarden.act.id": act,
-        "trailwarden.severity": rule.level.value,
+        **level_fields(rule, severity),
         **{column: event[column] for column in COPIED if event[column] is not None},
-        **_related(event),
+        **related_fields(event),
         **_evidence(event, matched),
     }
     micros = 0 if time is None else int(time.timestamp()) * 1_000_000 + time.microsecond
-    return Finding(identifier, (micros, event["event.id"]), rule.level, document)
+    return Finding(identifier, (micros, event["event.id"]), severity.level, document)
+
+
+def _told_apart(matched: list[str], severity: Severity) -> list[str]:
+    """Return what names the act of a workload; one whose level was lowered is another.
+
+    Else a dry run or a refused request ahead of the real one would be the finding of both, since
+    the first stands for all of a day: at its low level.
+    """
+    return [*matched, "level=lowered"] if matched and severity.lowered else matched
 
 
 def _act_id(
@@ -185,7 +207,18 @@ def _act_id(
     return workload_act_id(cluster, event["orchestrator.namespace"], root, day, matched)
 
 
-def _rule_fields(rule: Rule) -> Iterator[tuple[str, object]]:
+def level_fields(detection: Detection, severity: Severity) -> dict[str, Any]:
+    """Return what a finding says about its level."""
+    return {
+        "event.severity": SEVERITY[severity.level],
+        "trailwarden.severity": severity.level.value,
+        "trailwarden.rule_level": detection.level.value,
+        "trailwarden.severity_reasons": list(severity.reasons),
+    }
+
+
+def rule_fields(rule: Detection) -> Iterator[tuple[str, object]]:
+    """Yield what a finding says about its rule."""
     techniques = [TECHNIQUES[t] for t in rule.techniques if t in TECHNIQUES]
     yield "rule.id", rule.id
     yield "rule.name", rule.title
@@ -203,7 +236,8 @@ def _rule_fields(rule: Rule) -> Iterator[tuple[str, object]]:
     yield "trailwarden.false_positives", list(rule.falsepositives)
 
 
-def _related(event: Mapping[str, Any]) -> dict[str, list[str]]:
+def related_fields(event: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return whom and what an event is about, under the names that investigations pivot on."""
     found = {
         "related.user": {event[name] for name in _USERS},
         "related.ip": {event[name] for name in _ADDRESSES} | {*(event[_CHAIN] or ())},
@@ -223,7 +257,8 @@ def _evidence(event: Mapping[str, Any], matched: list[str]) -> dict[str, list[st
     }
 
 
-def _iso(time: datetime | None) -> str | None:
+def iso_time(time: datetime | None) -> str | None:
+    """Return a time as findings hold it: UTC, microseconds."""
     if time is None:
         return None
     return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

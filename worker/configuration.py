@@ -12,7 +12,14 @@ import socket
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from detectors.sigma.errors import RefusedError
@@ -119,6 +126,12 @@ class Worker(_Group):
     batch_records: int = _setting(6_000, "most records of one step", ge=1, le=100_000)
     poll_s: float = _setting(0.25, "longest wait for a batch to fill", gt=0)
     rules: list[Path] = _setting([], "rule files or folders; empty: the shipped rules")
+    state_rows: int = _setting(
+        500_000,
+        "bound of what rules over time remember of one cluster, rows of some 130 bytes; beyond, "
+        "the oldest go, and are counted",
+        ge=10_000,
+    )
     trusted_proxies: list[str] = _setting([], "networks whose X-Forwarded-For is believed, CIDR")
     redaction_key_file: Path | None = _setting(
         None, "key (1 to 64 bytes) of the hashes of secrets; none: a new one at each start"
@@ -245,6 +258,39 @@ class Objects(_Group):
     interval_s: float = _setting(60.0, "time between listings", gt=0)
 
 
+class Maintenance(_Group):
+    """Announced work, during which findings are one level lower."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+    reason: Annotated[str, Field(min_length=1)]
+    clusters: list[str] = []
+    rules: list[str] = []
+
+
+class Site(_Group):
+    """What only the site knows, for rules and severities: docs/site.md."""
+
+    lists: dict[str, list[str]] = _setting(
+        {}, "name: values; takes the place of a list's default, or makes a list of one's own"
+    )
+    more: dict[str, list[str]] = _setting({}, "name: values in addition to a list's default")
+    criticality: dict[str, Literal["critical", "normal", "low"]] = _setting(
+        {}, "namespace or CLUSTER/NAMESPACE, both perhaps patterns: what it is worth"
+    )
+    maintenance: list[Maintenance] = _setting(
+        [], "announced work: start and end with time zone, reason; clusters, rules if only some"
+    )
+
+
+class Rules(_Group):
+    """What is said about rules beside their files."""
+
+    exceptions_file: Path | None = _setting(
+        None, "file of a list of exceptions, in the form of `exceptions` here: docs/site.md"
+    )
+
+
 class Settings(BaseSettings):
     """All settings. The environment wins over the file: TRAILWARDEN_KAFKA__GROUP and so on."""
 
@@ -269,6 +315,11 @@ class Settings(BaseSettings):
     objects: Objects = Objects()
     inbox: Inbox = Inbox()
     foreign: Foreign = Foreign()
+    site: Site = Site()
+    rules: Rules = Rules()
+    exceptions: list[dict[str, Any]] = _setting(
+        [], "what rules are not to report at this site, each with owner, reason, end and scope"
+    )
 
     @classmethod
     def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[Any, ...]:

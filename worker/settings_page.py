@@ -30,6 +30,12 @@ _NAMES: Final = {
 }
 
 _CONTAINERS: Final = {list: "list", dict: "mapping"}
+_ANYTHING: Final = dict[str, Any]
+
+_HEAD: Final = (
+    "| setting | environment | type | default | meaning |",
+    "| --- | --- | --- | --- | --- |",
+)
 
 _OWN_DEFAULT: Final = {"collect.name": "the host's name"}
 """Defaults that differ from machine to machine, so that the page does not."""
@@ -47,19 +53,23 @@ def settings_page() -> str:
         "mappings in the environment are JSON. Secrets belong in files; they print as `***`.",
     ]
     for group, field in Settings.model_fields.items():
-        lines += _group(group, field)
+        kind = field.annotation
+        is_group = isinstance(kind, type) and issubclass(kind, BaseModel)
+        lines += _group(group, kind) if is_group else _alone(group, field)
     return "\n".join(lines) + "\n"
 
 
-def _group(group: str, field: FieldInfo) -> Iterator[str]:
-    kind = field.annotation
-    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-        raise TypeError(f"setting {group!r} is not a group")
+def _group(group: str, kind: Any) -> Iterator[str]:
     yield from ("", f"## {group}", "", (kind.__doc__ or "").strip().splitlines()[0], "")
-    yield "| setting | environment | type | default | meaning |"
-    yield "| --- | --- | --- | --- | --- |"
+    yield from _HEAD
     for name, setting in kind.model_fields.items():
         yield _row(f"{group}.{name}", setting)
+
+
+def _alone(name: str, setting: FieldInfo) -> Iterator[str]:
+    yield from ("", f"## {name}", "", "A list by itself, without a group: docs/site.md.", "")
+    yield from _HEAD
+    yield _row(name, setting)
 
 
 def _row(name: str, setting: FieldInfo) -> str:
@@ -75,6 +85,8 @@ def _row(name: str, setting: FieldInfo) -> str:
 
 
 def _type(kind: Any) -> str:
+    if kind == _ANYTHING or (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        return "mappings"
     origin, parts = get_origin(kind), get_args(kind)
     if origin is Literal:
         return ", ".join(f"`{part}`" for part in parts)

@@ -62,6 +62,9 @@ class Finding:
 
     id: str
     severity: Severity
+    rule_level: str
+    """The rule's own level, before what the site and the event say of it."""
+    severity_reasons: tuple[str, ...]
     score: int | None
     time: datetime | None
     message: str
@@ -97,6 +100,8 @@ def read_finding(document: Mapping[str, object]) -> Finding:
     return Finding(
         id=_text(document, "trailwarden.finding.id"),
         severity=_severity(_text(document, "trailwarden.severity"), score),
+        rule_level=_text(document, "trailwarden.rule_level"),
+        severity_reasons=_texts(document, "trailwarden.severity_reasons"),
         score=score,
         time=_time(_text(document, "@timestamp")),
         message=_text(document, "message") or _text(document, "rule.name") or "(no message)",
