@@ -17,7 +17,6 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from detectors.sigma.compiler import load_rules
 from detectors.sigma.rule import Level
 from ingest.redact.token import Redactor
 from ingest.schema import DTYPES
@@ -35,6 +34,7 @@ from trailwarden.source_frames import (
     open_source,
 )
 from trailwarden.source_kind import kind_of
+from worker.rulesets import load_ruleset
 from worker.settings import DEFAULT_CLUSTER, ScanSettings, shipped_rules
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def open(  # noqa: A001 - read as tw.open
     wanted = Wanted(
         source=source,
         settings=settings,
-        rules=once(lambda: load_rules(settings.rules)),
+        rules=once(lambda: load_ruleset(settings.rules, learning_time=False)),
         own_rules=rules is not None,
         start=_aware("start", start),
         end=_aware("end", end),
@@ -175,7 +175,7 @@ def scan(
     return ScanOutcome(
         events=deferred(partial(events_in, folder), DTYPES),
         findings=deferred(partial(findings_in, folder), FINDING_SCHEMA),
-        rules=rule_frame(result.rules).lazy(),
+        rules=rule_frame(result.rules.pack.reporting).lazy(),
         counts=_counts(result.accounts),
         severities=_severities(result.accounts),
         folder=place,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from detectors.finding import COPIED
-from ingest.schema import DTYPES, NUMBER, TEXT, TEXTS, TIME
+from ingest.schema import DTYPES, FLAG, NUMBER, TEXT, TEXTS, TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +21,8 @@ FINDING_SCHEMA: Final[dict[str, pl.DataType]] = {
     "@timestamp": TIME,
     "trailwarden.severity": TEXT,
     "event.severity": NUMBER,
+    "trailwarden.rule_level": TEXT,
+    "trailwarden.severity_reasons": TEXTS,
     "rule.name": TEXT,
     "rule.category": TEXT,
     "message": TEXT,
@@ -46,6 +48,16 @@ FINDING_SCHEMA: Final[dict[str, pl.DataType]] = {
     "trailwarden.evidence.event_ids": TEXTS,
     "trailwarden.evidence.audit_ids": TEXTS,
     "trailwarden.evidence.values": TEXTS,
+    "trailwarden.correlation.type": TEXT,
+    "trailwarden.correlation.group": TEXTS,
+    "trailwarden.correlation.count": NUMBER,
+    "trailwarden.correlation.timespan_s": NUMBER,
+    "trailwarden.correlation.values": TEXTS,
+    "trailwarden.correlation.history": TEXT,
+    "trailwarden.episode.start": TEXT,
+    "trailwarden.episode.end": TEXT,
+    "trailwarden.episode.count": NUMBER,
+    "trailwarden.episode.closed": FLAG,
     "event.kind": TEXT,
 }
 """Column -> type, in the order of the frame: what people read first comes first."""

@@ -15,7 +15,7 @@ from ingest.schema import NUMBER, TEXT, TEXTS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from detectors.sigma.rule import Rule
+    from detectors.sigma.pack import Detection
 
 RULE_SCHEMA: Final[dict[str, pl.DataType]] = {
     "rule.id": TEXT,
@@ -32,7 +32,7 @@ RULE_SCHEMA: Final[dict[str, pl.DataType]] = {
 """Column -> type; columns that findings have as well are called the same."""
 
 
-def rule_frame(rules: Sequence[Rule]) -> pl.DataFrame:
+def rule_frame(rules: Sequence[Detection]) -> pl.DataFrame:
     """Return one row for each rule, most severe first."""
     rows = [
         (

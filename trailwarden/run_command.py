@@ -28,7 +28,7 @@ def run_worker(config: Path | None, role: str) -> int:
     if role != "detect":
         raise typer.BadParameter(f"--role {role}: this version knows `detect` only")
     try:
-        return run(load_settings(config), __version__)
+        return run(load_settings(config), __version__, config)
     except (InvalidSettingsError, InvalidRulesError, StoreUnsuitableError, OSError) as error:
         typer.echo(f"trailwarden: {error}", err=True)
         return ExitCode.USAGE

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from detectors.sigma.errors import InvalidRulesError
-from detectors.sigma.pack import pack_hash
-from detectors.sigma.rule import Level, Rule
+from detectors.sigma.rule import Level
 from ingest.redact.token import Redactor
 from sinks.report import Quarantine, ReadSummary, Report, RuleInfo, write_report
 from trailwarden import __version__
@@ -27,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from detectors.sigma.pack import Detection
     from worker.accounts import Accounts
+    from worker.configuration import Settings
     from worker.delivery import Delivery
 
 _SHIPPED: Final = "default"
@@ -115,7 +116,18 @@ def _settings(options: ScanOptions) -> ScanSettings:
         rules=rules or [shipped_rules()],
         trusted_proxies=proxies,
         redactor=_redactor(options.redaction_key_file),
+        service=_service(options.config),
+        config=options.config,
     )
+
+
+def _service(config: Path | None) -> Settings | None:
+    """Read what a file of settings says of the site; without one, nothing is known of it."""
+    if config is None:
+        return None
+    from worker.configuration import load_settings  # noqa: PLC0415 - loads pydantic
+
+    return load_settings(config)
 
 
 def _redactor(key_file: Path | None) -> Redactor:
@@ -146,16 +158,16 @@ def _report(result: ScanResult) -> Report:
             clusters=dict(accounts.clusters),
         ),
         findings=[finding.document for finding in result.findings],
-        rules=[_rule_info(rule) for rule in result.rules],
+        rules=[_rule_info(rule) for rule in result.rules.pack.reporting],
         version=__version__,
-        pack_hash=pack_hash(result.rules),
+        pack_hash=result.rules.hash,
         quarantine=Quarantine(dict(accounts.refused), accounts.refused_sample),
         problems=accounts.problems,
         detail_limit=_DETAILED,
     )
 
 
-def _rule_info(rule: Rule) -> RuleInfo:
+def _rule_info(rule: Detection) -> RuleInfo:
     return RuleInfo(
         rule.id,
         rule.title,

@@ -75,7 +75,7 @@ def print_result(result: ScanResult, settings: ScanSettings) -> None:
     if result.findings:
         console.print(_table(result.findings, console.width))
     console.print(_found(accounts))
-    for line in _read(accounts, len(result.rules)):
+    for line in _read(accounts, len(result.rules.pack.reporting)):
         console.print(line)
     for problem in accounts.problems:
         text = f"Not read: {printable(problem.path)}: {printable(problem.message)}"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import date, datetime
 
-    from detectors.sigma.rule import Rule
+    from detectors.ruleset import Ruleset
     from sinks.elasticsearch.connection import Credentials
     from sinks.elasticsearch.read import IndexReader
     from worker.settings import ScanSettings
@@ -43,7 +43,7 @@ class Wanted:
 
     source: PathName
     settings: ScanSettings
-    rules: Callable[[], tuple[Rule, ...]]
+    rules: Callable[[], Ruleset]
     own_rules: bool
     start: datetime | None
     end: datetime | None
@@ -73,7 +73,7 @@ def open_source(wanted: Wanted, kind: SourceKind) -> Opened:
     return Opened(
         events=events,
         findings=_within(findings, wanted),
-        rules=deferred(lambda: rule_frame(wanted.rules()).lazy(), RULE_SCHEMA),
+        rules=deferred(lambda: rule_frame(wanted.rules().pack.reporting).lazy(), RULE_SCHEMA),
         kind=kind,
         source=fspath(wanted.source),
         findings_from=origin,

@@ -44,6 +44,10 @@ class Accounts:
     refused_sample: list[Refused] = field(default_factory=list)
     problems: list[InputProblem] = field(default_factory=list)
     findings: Counter[str] = field(default_factory=Counter)
+    excepted: Counter[str] = field(default_factory=Counter)
+    """Findings that an exception held back, by its place."""
+    evicted: Counter[str] = field(default_factory=Counter)
+    """What rules over time forgot to stay within their bound, by memory."""
     first: datetime | None = None
     last: datetime | None = None
 

@@ -68,7 +68,13 @@ class WorkerCounts:
     rebalances: int = 0
     retries: Counter[str] = field(default_factory=Counter)
     wait_seconds: dict[str, float] = field(default_factory=dict)
+    excepted: Counter[str] = field(default_factory=Counter)
+    """Findings that an exception held back, by its place."""
     evictions: Counter[str] = field(default_factory=Counter)
+    reloads: Counter[str] = field(default_factory=Counter)
+    """Times that rules were loaded anew while the worker ran, by outcome."""
+    evicted_states: dict[int, Counter[str]] = field(default_factory=dict)
+    """What is counted in ``evictions`` already of each partition's state over time."""
     state_bytes: int = 0
     lost_records: int = 0
     lag: dict[int, int] = field(default_factory=dict)
@@ -108,9 +114,16 @@ class WorkerCounts:
         self.retries[sink] += 1
         self.wait_seconds[sink] = self.wait_seconds.get(sink, 0.0) + seconds
 
+    def note_evicted(self, partition: int, evicted: Counter[str]) -> None:
+        """Count what a partition's state over time dropped to stay within its bound."""
+        counted = self.evicted_states.get(partition, Counter())
+        if evicted != counted:
+            self.evictions.update(evicted - counted)
+            self.evicted_states[partition] = evicted.copy()
+
     def forget(self, partition: int) -> None:
         """Drop the present values of a partition that is another worker's now."""
-        for values in (self.lag, self.position, self.committed):
+        for values in (self.lag, self.position, self.committed, self.evicted_states):
             values.pop(partition, None)
 
     @staticmethod

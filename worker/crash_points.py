@@ -33,6 +33,7 @@ class CrashPoint(StrEnum):
     AFTER_COMMIT = "after-commit"
     IN_REVOKE = "in-revoke"
     IN_ASSIGN = "in-assign"
+    IN_RELOAD = "in-reload"
 
 
 def _target() -> tuple[str, int] | None:

@@ -72,11 +72,20 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """What a batch adds: events to detect in, refused records to quarantine, shares to archive."""
+    """What a batch adds: events to detect in, refused records to quarantine, shares to archive.
+
+    ``kept`` are the events that are no repeats, each partition's together; ``late`` says which lie
+    behind their cluster's watermark, ``live`` which nobody has answered for yet. ``fresh`` are the
+    live ones. ``rows`` are each partition's rows of ``kept``.
+    """
 
     fresh: pl.DataFrame
     refused: list[tuple[Record, Refused]]
     shares: list[Share]
+    kept: pl.DataFrame
+    late: pl.Series
+    live: pl.Series
+    rows: list[tuple[Partition, range]] = field(default_factory=list)
 
 
 def fold(
@@ -107,19 +116,24 @@ def fold(
     for number, members in held.items():
         partitions[number].position = members[-1].offset + 1
         partitions[number].records += len(members)
-    kept = keep & _live(marked, ranges, {n: p.sinks_from for n, p in partitions.items()})
+    live = _live(marked, ranges, {n: p.sinks_from for n, p in partitions.items()})
+    kept, live = events if keep.all() else events.filter(keep), live.filter(keep)
     shares = [
         _share(_Rows(partitions[n], members, ranges.get(n, range(0))), events, marked, refused)
         for n, members in held.items()
     ]
     return Folded(
-        events if kept.all() else events.filter(kept),
+        kept if live.all() else kept.filter(live),
         [
             (record, one)
             for record, one in refused
             if one.reason.is_fault and record.offset >= partitions[record.partition].sinks_from
         ],
         shares,
+        kept,
+        marked["late"].filter(keep),
+        live,
+        [(partitions[n], rows) for n, rows in _ranges(topic, kept, partitions).items()],
     )
 
 

@@ -6,20 +6,25 @@ committed before its segment is linked, and nothing that another owner finished 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from detectors.correlation.fold import Released
 from ingest.sources.kafka import Committed, Position
 from sinks.archive import SegmentTakenError
 from worker.crash_points import CrashPoint, reach
 from worker.partition import STATE_SCHEMA, Partition, SnapshotReference, write_reference
-from worker.takeover import Stores, take_over
+from worker.takeover import Detecting, Stores, take_over
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from detectors.ruleset import Ruleset
     from worker.counts import WorkerCounts
     from worker.fold import Share
     from worker.pace import Pace, Watch
+
+
+_MANY_SIGNALS: Final = 4_096
 
 
 class Log(Protocol):
@@ -43,7 +48,7 @@ class Holdings:
     ) -> None:
         self.partitions: dict[int, Partition] = {}
         self.failed: set[int] = set()
-        self.pack = ""
+        self.detecting = Detecting()
         self._stores = stores
         self._counts = counts
         self.pace = pace
@@ -56,7 +61,7 @@ class Holdings:
         partition = take_over(
             committed,
             self._stores,
-            self.pack,
+            self.detecting,
             begin_archive=self._begin_archive,
             now_s=self.watch.clock(),
         )
@@ -105,6 +110,32 @@ class Holdings:
         for (cluster, hour), counts in share.counts.items():
             partition.writer.count(cluster, hour, counts)
 
+    def release(self, numbers: Iterable[int], *, whole: bool) -> Released:
+        """Fold over time what the watermarks have passed, where that is due.
+
+        A fold costs the same for one signal as for hundreds, so it waits for some, or a moment.
+
+        Parameters
+            whole: fold everywhere, as before a commit: what an offset makes certain is told then.
+        """
+        now_s = self.watch.clock()
+        out = Released()
+        for number in numbers:
+            partition = self.partitions.get(number)
+            if partition is None or not partition.over_time.plan.feeds:
+                continue
+            is_due = now_s - partition.released_s >= self.pace.release_s
+            if whole or is_due or partition.over_time.pending.height >= _MANY_SIGNALS:
+                out.extend(partition.release(now_s))
+                self._counts.note_evicted(number, partition.over_time.evicted)
+        return out
+
+    def take_rules(self, detecting: Detecting, rules: Ruleset) -> None:
+        """Go on with other rules."""
+        self.detecting = detecting
+        for partition in self.partitions.values():
+            partition.take_rules(rules)
+
     def make_safe(self, numbers: Sequence[int], log: Log, *, always_snapshot: bool) -> int:
         """Do steps 2 to 4 of a checkpoint: nothing of these partitions is pending anywhere.
 
@@ -146,7 +177,7 @@ class Holdings:
             self.watch.log("snapshot-failed", partition=partition.number, error=str(error))
             return
         partition.reference = SnapshotReference(
-            name, partition.position, sha256, STATE_SCHEMA, self.pack
+            name, partition.position, sha256, STATE_SCHEMA, self.detecting.pack
         )
         partition.snapshot_time_s = self.watch.clock()
         self._counts.state_bytes = len(data)

@@ -184,6 +184,20 @@ EVICTIONS: Final = _counter(
 )
 STATE_BYTES: Final = _gauge("state_bytes", "State of all partitions.", "limit is 256 MB")
 
+# Rules.
+EXCEPTED: Final = _counter(
+    "excepted_findings",
+    "Findings that an exception held back, by the exception's place.",
+    "one that holds back more than it did: is it still what was meant?",
+    "exception",
+)
+RELOADS: Final = _counter(
+    "rule_reloads",
+    "Times that rules were loaded anew while running, by outcome.",
+    "refused: the old rules are kept; the log says why",
+    "outcome",
+)
+
 # Silence, clocks and alarms.
 SOURCE_CANARY: Final = _gauge(
     "source_canary_timestamp_seconds",

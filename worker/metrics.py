@@ -153,6 +153,8 @@ def worker_samples(counts: WorkerCounts, now: float) -> Iterator[Sample]:
         m.SINK_RETRIES: counts.retries,
         m.SINK_WAIT_SECONDS: counts.wait_seconds,
         m.EVICTIONS: counts.evictions,
+        m.EXCEPTED: counts.excepted,
+        m.RELOADS: counts.reloads,
         m.ALARMS: counts.alarms,
     }
     for metric, values in labelled.items():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sinks.elasticsearch.documents import event_documents, finding_document
+from sinks.elasticsearch.documents import closing_document, event_documents, finding_document
 from sinks.quarantine import Place, poisoned_document, refused_document
 from worker.crash_points import CrashPoint, reach, reach_soon
 from worker.stream import Wait
@@ -83,17 +83,24 @@ class ServiceOutputs:
         ``tell`` is called for each finding that is new, at least once: it drops what it was told
         before.
         """
+        self.add_over_time(found)
+        events = {"all": folded.fresh, "findings": found.evidence, "none": None}[self._events]
+        if events is not None and events.height:
+            for document in event_documents(events, self._prefix, self._retention_days):
+                self._bulk.add(document)
+        self._add_refused(folded)
+
+    def add_over_time(self, found: Found) -> None:
+        """Take findings and the ends of episodes; see `worker.stream.Outputs`."""
+        self._counts.excepted.update(found.excepted)
         for finding in found.findings:
             received, dated = found.received[finding.id], finding.id not in found.undated
             self._bulk.add(
                 finding_document(finding, received, self._prefix, self._retention_days, dated=dated)
             )
             self._sent[finding.id] = _Told(finding, received)
-        events = {"all": folded.fresh, "findings": found.evidence, "none": None}[self._events]
-        if events is not None and events.height:
-            for document in event_documents(events, self._prefix, self._retention_days):
-                self._bulk.add(document)
-        self._add_refused(folded)
+        for closed in found.closed:
+            self._bulk.add(closing_document(closed, self._prefix, self._retention_days))
 
     def _add_refused(self, folded: Folded) -> None:
         positions: Counter[tuple[int, int]] = Counter()

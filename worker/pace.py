@@ -25,6 +25,9 @@ class Pace:
     records: int = 500_000
     snapshot_interval_s: float = 300.0
     revoke_deadline_s: float = 10.0
+    release_s: float = 2.0
+    """Signals over time wait for so long at most, once their watermark has passed, to be folded
+    together: a fold of one costs some milliseconds, as does a fold of hundreds."""
     max_ids: int = 2_000_000
     """Event ids remembered by one worker, about 200 MB; evictions are counted (design: Repeats)."""
 

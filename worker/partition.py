@@ -11,14 +11,24 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from worker.cluster_memory import ClusterMemory, Saved
+from detectors.correlation.fold import OverTime, Released
+from detectors.correlation.plan import plan_for
+from detectors.correlation.state import SavedOverTime, restore, save
+from detectors.sigma.pack import Pack
+from worker.cluster_memory import LATENESS_US, ClusterMemory, Saved
 
 if TYPE_CHECKING:
+    from detectors.ruleset import Ruleset
     from sinks.archive import Segment
     from worker.takeover import Segments
 
-STATE_SCHEMA: Final = 1
+STATE_SCHEMA: Final = 2
 """Raised whenever a snapshot's layout or meaning changes: an older one is then not loaded."""
+
+
+def no_correlations() -> OverTime:
+    """Return the state of a worker without rules over time."""
+    return OverTime(plan_for(Pack()))
 
 
 class Snapshot(msgspec.Struct, array_like=True):
@@ -27,6 +37,7 @@ class Snapshot(msgspec.Struct, array_like=True):
     schema: int
     offset: int
     clusters: dict[str, Saved]
+    over_time: SavedOverTime
 
 
 class SnapshotReference(msgspec.Struct):
@@ -61,6 +72,9 @@ class Partition:
     snapshot_time_s: float = 0.0
     records: int = 0
     gap_at: int | None = None
+    over_time: OverTime = field(default_factory=no_correlations)
+    released_s: float = 0.0
+    """Monotonic time at which events over time were folded last."""
 
     def memory(self, cluster: str) -> ClusterMemory:
         """Return a cluster's memory, a new one for a cluster not seen before."""
@@ -69,7 +83,8 @@ class Partition:
     def snapshot(self) -> bytes:
         """Return the state as bytes: equal states give equal bytes."""
         clusters = {name: self.memories[name].save() for name in sorted(self.memories)}
-        return msgspec.msgpack.encode(Snapshot(STATE_SCHEMA, self.position, clusters))
+        over_time = save(self.over_time)
+        return msgspec.msgpack.encode(Snapshot(STATE_SCHEMA, self.position, clusters, over_time))
 
     def restore(self, data: bytes) -> bool:
         """Take the state over from a snapshot; False if it is of another schema or no snapshot."""
@@ -81,7 +96,24 @@ class Partition:
             return False
         self.position = found.offset
         self.memories = {name: ClusterMemory.restore(s) for name, s in found.clusters.items()}
+        restore(found.over_time, self.over_time)
         return True
+
+    def watermarks(self) -> dict[str, int]:
+        """Return the time that each cluster's records have passed, microseconds of Unix time."""
+        return {name: one.newest_us - LATENESS_US for name, one in self.memories.items()}
+
+    def release(self, now_s: float) -> Released:
+        """Fold what the watermarks have passed; nothing of it where others answered for it."""
+        self.released_s = now_s
+        released = self.over_time.release(self.watermarks())
+        return released if self.position > self.sinks_from else Released()
+
+    def take_rules(self, rules: Ruleset) -> None:
+        """Go on with other rules: what is still the same keeps its state."""
+        new = rules.over_time()
+        restore(save(self.over_time), new)
+        self.over_time = new
 
     def is_dirty(self) -> bool:
         """Whether anything was done that a checkpoint would make safe."""

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Final
 
-from detectors.sigma.compiler import load_rules
-from detectors.sigma.pack import pack_hash
 from ingest.collectors.producer import RecordProducer
 from ingest.normalize import NormalizeSettings
 from ingest.redact.token import Redactor
@@ -30,7 +28,7 @@ from worker.holdings import Holdings
 from worker.kafka_client import client_config
 from worker.outputs import ServiceOutputs
 from worker.pace import Pace
-from worker.settings import shipped_rules
+from worker.rulesets import load_ruleset
 from worker.stages import RealStages
 from worker.stores import FolderStores
 from worker.stream import Worker
@@ -38,8 +36,9 @@ from worker.stream import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
+    from pathlib import Path
 
-    from detectors.sigma.rule import Rule
+    from detectors.ruleset import Ruleset
     from sinks.elasticsearch.connection import Client
     from sinks.elasticsearch.transport import Reply
     from worker.configuration import Settings
@@ -55,6 +54,7 @@ class Parts:
     """What a worker is made of."""
 
     worker: Worker
+    stages: RealStages
     chores: Chores
     bulk: BulkWriter
     notifier: Notifier
@@ -69,6 +69,8 @@ class Surroundings:
     watch: Watch
     retain: Callable[[Client], None]
     warn: Callable[[str], None]
+    config: Path | None = None
+    """The file that the settings came from."""
 
 
 def assemble(settings: Settings, around: Surroundings, closing: ExitStack) -> Parts:
@@ -80,7 +82,7 @@ def assemble(settings: Settings, around: Surroundings, closing: ExitStack) -> Pa
         sinks.elasticsearch.transport.SetupMissingError, NotAllowedError, UnavailableError
         OSError, sinks.durable_file.StoreUnsuitableError: the store cannot be used.
     """
-    rules = _rules(settings)
+    rules = rules_of(settings, around.config)
     topic, elastic = settings.kafka.raw_topic, settings.elasticsearch
     connection = client_config(settings.kafka)
     stores = FolderStores(settings.store.folder, topic)
@@ -113,11 +115,11 @@ def assemble(settings: Settings, around: Surroundings, closing: ExitStack) -> Pa
     )
     begin = settings.store.begin_archive
     holdings = Holdings(stores, around.counts, _pace(settings), around.watch, begin_archive=begin)
-    holdings.pack = pack_hash(rules)
     stages = RealStages(topic, rules, _normalizing(settings))
+    holdings.detecting = stages.detecting()
     worker = Worker(topic, stages, outputs, holdings, around.counts)
     worker.source = source = KafkaSource(_consuming(settings), topic, worker, around.warn)
-    return Parts(worker, chores, bulk, notifier, source)
+    return Parts(worker, stages, chores, bulk, notifier, source)
 
 
 def _refuse_untrusted(reply: Reply | None, url: str | None) -> None:
@@ -129,9 +131,15 @@ def _refuse_untrusted(reply: Reply | None, url: str | None) -> None:
         raise UnavailableError(f"Elasticsearch at {url}: {reply.reason}")
 
 
-def _rules(settings: Settings) -> tuple[Rule, ...]:
-    rules = load_rules(settings.worker.rules or [shipped_rules()])
-    if not rules:
+def rules_of(settings: Settings, config: Path | None) -> Ruleset:
+    """Load the worker's rules.
+
+    Raises
+        InvalidSettingsError: a setting of the site cannot be used, or there is no rule at all.
+        detectors.sigma.errors.InvalidRulesError: a rule or an exception is refused.
+    """
+    rules = load_ruleset(settings.worker.rules, settings, config)
+    if not rules.pack.reporting:
         raise InvalidSettingsError(
             "worker.rules: holds no rule; a worker without any finds nothing"
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from detectors.sigma.errors import InvalidRulesError
 from ingest.sources.kafka import KafkaFailedError
 from sinks.alarm import Alarm, AlarmName
 from sinks.elasticsearch.retention import apply_retention
@@ -25,19 +26,22 @@ from sinks.elasticsearch.transport import (
 )
 from sinks.quarantine import QuarantineError
 from worker.chores import QuarantineLimit, QuarantineLimitError
+from worker.configuration import InvalidSettingsError, load_settings
 from worker.counts import WorkerCounts
+from worker.crash_points import CrashPoint, reach
 from worker.garbage import collect_rarely
 from worker.health import Heartbeat
 from worker.health_port import open_health
 from worker.logs import configure_logs, log_uncaught
 from worker.metrics import bulk_samples, metrics_registry, notifier_samples, worker_samples
 from worker.pace import Watch
-from worker.parts import Parts, Surroundings, assemble
+from worker.parts import Parts, Surroundings, assemble, rules_of
 from worker.stream import Stopped
 from worker.takeover import StoreMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from prometheus_client import CollectorRegistry
 
@@ -67,12 +71,14 @@ class _StoppedLoudlyError(Exception):
 class Service:
     """One worker process: the loop, its heartbeat, its port, its end."""
 
-    def __init__(self, settings: Settings, version: str) -> None:
+    def __init__(self, settings: Settings, version: str, config: Path | None = None) -> None:
         self.counts = WorkerCounts()
         self._settings = settings
+        self._config = config
         self._version = version
         self._log = structlog.get_logger()
         self._stopping = threading.Event()
+        self._reloading = threading.Event()
         self._heart = Heartbeat(HEARTBEAT_LIMIT_S)
         worker = settings.worker
         self._limit = QuarantineLimit(worker.quarantine_share, worker.quarantine_window)
@@ -82,6 +88,10 @@ class Service:
     def stop(self) -> None:
         """Ask the loop to end after its step; may be called from a signal handler."""
         self._stopping.set()
+
+    def reload(self) -> None:
+        """Ask for rules, site and exceptions to be loaded anew; may be called from a signal."""
+        self._reloading.set()
 
     def run(self) -> int:
         """Run until stopped; return the exit code.
@@ -102,7 +112,7 @@ class Service:
         return DONE
 
     def _begin(self, closing: ExitStack) -> None:
-        around = Surroundings(self.counts, self._watch(), self._retain, self._warn)
+        around = Surroundings(self.counts, self._watch(), self._retain, self._warn, self._config)
         self._parts = assemble(self._settings, around, closing)
         port = closing.enter_context(self._health()).port
         self._parts.source.start()
@@ -123,7 +133,28 @@ class Service:
         with suppress(Stopped):
             while not self._stopping.is_set():
                 worker.run_once()
+                if self._reloading.is_set():
+                    self._reload()
                 chores.tick(time.monotonic(), list(worker.holdings.partitions), reading=True)
+
+    def _reload(self) -> None:
+        """Go on with what the files say now, or, if anything in them is refused, as before.
+
+        Between two steps: a batch is of the old rules or of the new ones, never of both.
+        """
+        self._reloading.clear()
+        reach(CrashPoint.IN_RELOAD)
+        stages, holdings = self._parts.stages, self._parts.worker.holdings
+        try:
+            rules = rules_of(load_settings(self._config), self._config)
+        except (InvalidRulesError, InvalidSettingsError) as error:
+            self.counts.reloads["refused"] += 1
+            self._log.error("rules-kept", reason=str(error))
+            return
+        stages.rules = rules
+        holdings.take_rules(stages.detecting(), rules)
+        self.counts.reloads["loaded"] += 1
+        self._log.info("rules-loaded", pack=rules.hash, rules=len(rules.pack.reporting))
 
     def _tell_limit(self, error: QuarantineLimitError) -> None:
         name, group = AlarmName.QUARANTINE_LIMIT, self._settings.kafka.group
@@ -204,11 +235,15 @@ class Service:
         return "a sink takes nothing at present" if self._is_waiting else None
 
 
-def run(settings: Settings, version: str) -> int:
-    """Run a worker until SIGTERM or SIGINT; return the exit code: 0 done, 1 stopped loudly."""
+def run(settings: Settings, version: str, config: Path | None = None) -> int:
+    """Run a worker until SIGTERM or SIGINT; return the exit code: 0 done, 1 stopped loudly.
+
+    SIGHUP loads rules, site and exceptions anew.
+    """
     configure_logs(settings.telemetry.log_level)
     log_uncaught()
-    service = Service(settings, version)
+    service = Service(settings, version, config)
+    signal.signal(signal.SIGHUP, lambda *_: service.reload())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())
     collect_rarely()

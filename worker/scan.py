@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from detectors.engine import detect
-from detectors.finding import Finding, findings
-from detectors.sigma.compiler import load_rules
+from detectors.correlation.report import closing_fields
+from detectors.finding import Finding
+from detectors.ruleset import look
 from ingest.normalize import Normalized, NormalizeSettings, normalize
 from ingest.record import Records
 from ingest.sources.files import find_files
@@ -26,13 +26,15 @@ from worker.accounts import Accounts, wanted_back
 from worker.finding_order import FindingOrder
 from worker.merge import merge
 from worker.repeats import Repeats
+from worker.rulesets import load_ruleset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import polars as pl
 
-    from detectors.sigma.rule import Rule
+    from detectors.correlation.fold import OverTime, Released
+    from detectors.ruleset import Ruleset
     from worker.settings import ScanSettings
 
 BATCH_RECORDS: Final = 10_000
@@ -79,7 +81,7 @@ class ScanResult:
     """What a scan counted, the rules it used, and its findings up to the report's limit."""
 
     accounts: Accounts
-    rules: tuple[Rule, ...]
+    rules: Ruleset
     findings: list[Finding]
 
 
@@ -101,7 +103,7 @@ def scan(
         detectors.sigma.errors.InvalidRulesError: a rule is refused; nothing was read.
         OSError: an output cannot be written.
     """
-    rules = load_rules(settings.rules)
+    rules = load_ruleset(settings.rules, settings.service, settings.config, learning_time=False)
     found = find_files(settings.paths)
     accounts = Accounts(problems=list(found.problems))
     result = ScanResult(accounts, rules, [])
@@ -113,11 +115,17 @@ def scan(
             stack.enter_context(NdjsonFile(settings.out / "quarantine.ndjson")),
             delivery,
         )
+        across = rules.over_clusters()
         for cluster, paths in _clusters(found.files, settings).items():
             accounts.files += len(paths)
             _scan_cluster(
-                _Cluster(cluster, paths, settings, progress), outputs, result, findings_kept
+                _Cluster(cluster, paths, settings, progress, across), outputs, result, findings_kept
             )
+        held = HeldEpisodes()
+        order = FindingOrder()
+        order.add(held.take(across.release(None)))
+        _emit(order.release(None), outputs, result, findings_kept)
+        accounts.evicted.update(across.evicted)
         if delivery:
             outputs.quarantine.write(delivery.finish())
     return result
@@ -129,6 +137,23 @@ class _Cluster:
     paths: list[str]
     settings: ScanSettings
     progress: Progress
+    across: OverTime
+
+
+class HeldEpisodes:
+    """Findings over time wait until their episode ends: a file says the whole of it at once."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Finding] = {}
+
+    def take(self, released: Released) -> Iterator[Finding]:
+        """Take what became certain; yield the findings whose episodes ended, in their order."""
+        for finding in released.findings:
+            self._open[finding.id] = finding
+        for closed in released.closed:
+            begun = self._open.pop(closed.finding)
+            document = begun.document | closing_fields(closed.end_us, closed.events)
+            yield Finding(begun.id, (closed.over_us, begun.id), begun.level, document)
 
 
 def _clusters(paths: list[str], settings: ScanSettings) -> dict[str, list[str]]:
@@ -148,7 +173,8 @@ def cluster_of(path: str) -> str:
 def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept: int) -> None:
     """Do the step, batch by batch: poll, normalize, detect, write, quarantine."""
     accounts = result.accounts
-    repeats, order = Repeats(), FindingOrder()
+    repeats, order, held = Repeats(), FindingOrder(), HeldEpisodes()
+    rules, over_time = result.rules, result.rules.over_time()
     normalizing = NormalizeSettings(
         cluster.name,
         cluster.settings.redactor,
@@ -164,15 +190,30 @@ def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept:
     for step in steps:
         events = repeats.drop(step.batch.events, step.watermark)
         _account(accounts, step.batch, events, step.watermark)
-        hits = detect(events, result.rules)
-        order.add(findings(events, hits, result.rules))
+        looked = look(events, rules)
+        order.add(looked.reported.findings)
+        accounts.excepted.update(looked.reported.excepted)
+        late = None if step.watermark is None else events["@timestamp"] < step.watermark
+        for state in (over_time, cluster.across):
+            state.add(events, looked.hits, late)
         outputs.events.write(events)
         if outputs.delivery:
-            outputs.delivery.add(events, hits["row"])
+            outputs.delivery.add(events, looked.evidence)
         outputs.quarantine.write(map(quarantine_document, wanted_back(step.batch.refused)))
         if step.watermark is not None:
+            released = over_time.release(_micros(step.watermark))
+            accounts.excepted.update(released.excepted)
+            order.add(held.take(released))
             _emit(order.release(step.watermark), outputs, result, kept)
+    released = over_time.release(None)
+    accounts.excepted.update(released.excepted)
+    order.add(held.take(released))
+    accounts.evicted.update(over_time.evicted)
     _emit(order.release(None), outputs, result, kept)
+
+
+def _micros(time: datetime) -> int:
+    return int(time.timestamp()) * 1_000_000 + time.microsecond
 
 
 def _account(

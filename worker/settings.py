@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingest.address import Network
+    from worker.configuration import Settings
 
 DEFAULT_CLUSTER: Final = "default"
 
@@ -42,3 +43,6 @@ class ScanSettings:
     rules: Sequence[Path] = ()
     trusted_proxies: Sequence[Network] = ()
     redactor: Redactor = field(default_factory=Redactor)
+    service: Settings | None = None
+    """What a file of settings says of the site; its exceptions, too."""
+    config: Path | None = None

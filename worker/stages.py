@@ -6,6 +6,7 @@ and can be replaced where only the loop itself is tested.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Protocol
@@ -14,22 +15,27 @@ import polars as pl
 import pyarrow as pa
 
 from detectors.engine import detect
-from detectors.finding import findings
+from detectors.ruleset import look
 from ingest.envelope import Format
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.received import ARRIVALS, stamp
 from ingest.record import Reason, Records, Refused, Stage, sha256_hex
 from ingest.schema import empty_events
 from sinks.elasticsearch.documents import own_times
+from worker.takeover import Detecting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from detectors.correlation.episode import Closed
+    from detectors.correlation.fold import Released
     from detectors.finding import Finding
-    from detectors.sigma.rule import Rule
+    from detectors.ruleset import Looked, Ruleset
     from ingest.normalize import Normalized
     from ingest.sources.kafka import Record
+    from worker.fold import Folded
+    from worker.partition import Partition
 
 CHUNK: Final = 500
 """Records decoded at once (docs/decisions/0001)."""
@@ -53,6 +59,24 @@ class Found:
     received: dict[str, datetime] = field(default_factory=dict)
     undated: frozenset[str] = frozenset()
     evidence: pl.DataFrame = field(default_factory=empty_events)
+    closed: tuple[Closed, ...] = ()
+    """Episodes that ended: their findings get their end and their count."""
+    excepted: Counter[str] = field(default_factory=Counter)
+    """Findings that an exception held back, by its place."""
+
+
+def with_released(found: Found, released: Released) -> Found:
+    """Return what a batch gives with what became certain over time."""
+    if not released:
+        return found
+    return Found(
+        [*found.findings, *released.findings],
+        found.received | released.received,
+        found.undated | released.undated,
+        found.evidence,
+        (*found.closed, *released.closed),
+        found.excepted + released.excepted,
+    )
 
 
 class Stages(Protocol):
@@ -61,8 +85,8 @@ class Stages(Protocol):
     def normalize(self, records: Sequence[Record]) -> Normalized:
         """Return the events of records (by partition, cluster, offset), and what was refused."""
 
-    def detect(self, events: pl.DataFrame) -> Found:
-        """Return what the rules find in events."""
+    def detect(self, folded: Folded) -> Found:
+        """Return what the rules find in a batch; signals go to the state of each partition."""
 
 
 def place_of(topic: str, partition: int) -> str:
@@ -73,10 +97,18 @@ def place_of(topic: str, partition: int) -> str:
 class RealStages:
     """Normalize and the rules."""
 
-    def __init__(self, topic: str, rules: Sequence[Rule], settings: NormalizeSettings) -> None:
+    def __init__(self, topic: str, rules: Ruleset, settings: NormalizeSettings) -> None:
+        self.rules = rules
+        """Replaced as a whole when rules are loaded anew."""
         self._topic = topic
-        self._rules = rules
         self._settings = settings
+
+    def detecting(self) -> Detecting:
+        """Return what a partition that is taken over begins its state over time with."""
+        return Detecting(self.rules.hash, self.rules.over_time, self._fold_archived)
+
+    def _fold_archived(self, partition: Partition, events: pl.DataFrame, late: pl.Series) -> None:
+        partition.over_time.add(events, detect(events, self.rules.pack.rules), late)
 
     def normalize(self, records: Sequence[Record]) -> Normalized:
         """See `Stages`. A message that holds an empty list is refused: all are accounted for."""
@@ -86,23 +118,29 @@ class RealStages:
         found.refused.extend(self._empty(records, events, found.refused))
         return type(found)(events, found.refused)
 
-    def detect(self, events: pl.DataFrame) -> Found:
+    def detect(self, folded: Folded) -> Found:
         """See `Stages`."""
-        if not events.height:
+        if not folded.kept.height:
             return Found()
-        hits = detect(events, self._rules)
-        if not hits.height:
-            return Found()
+        looked = look(folded.kept, self.rules, folded.live)
+        for partition, rows in folded.rows:
+            partition.over_time.add(*_part_of(folded, looked.hits, rows))
+        return self._found(folded, looked)
+
+    def _found(self, folded: Folded, looked: Looked) -> Found:
+        reported = looked.reported
         first: dict[str, Finding] = {}
-        for finding in sorted(findings(events, hits, self._rules), key=lambda one: one.order):
+        for finding in sorted(reported.findings, key=lambda one: one.order):
             first.setdefault(finding.id, finding)
-        evidence = events[hits["row"].unique().sort()]
+        evidence = folded.kept[looked.evidence.filter(folded.live.gather(looked.evidence))]
+        if not first:
+            return Found(evidence=evidence, excepted=reported.excepted)
         rows = evidence.select("event.id", own_times(evidence), "event.created").iter_rows()
         times = {identifier: (time, received) for identifier, time, received in rows}
         found = {finding.id: times[finding.order[1]] for finding in first.values()}
         received = {identifier: received for identifier, (_, received) in found.items()}
         undated = frozenset(identifier for identifier, (time, _) in found.items() if time is None)
-        return Found(list(first.values()), received, undated, evidence)
+        return Found(list(first.values()), received, undated, evidence, excepted=reported.excepted)
 
     def _chunks(self, records: Sequence[Record]) -> Iterator[Records]:
         """Group records by partition and cluster, each group in log order."""
@@ -159,6 +197,18 @@ class RealStages:
                 yield Refused(
                     Stage.DECODE, Reason.NOT_AN_EVENT, path, record.offset, size, digest, "is empty"
                 )
+
+
+def _part_of(
+    folded: Folded, hits: pl.DataFrame, rows: range
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.Series]:
+    """Return one partition's events, hits and late marks."""
+    if len(rows) == folded.kept.height:
+        return folded.kept, hits, folded.late
+    mine = hits.filter(pl.col("row").is_between(rows.start, rows.stop, closed="left"))
+    shifted = mine.with_columns((pl.col("row") - rows.start).cast(pl.UInt32))
+    start, length = rows.start, len(rows)
+    return folded.kept.slice(start, length), shifted, folded.late.slice(start, length)
 
 
 def _places(events: pl.DataFrame, refused: Sequence[Refused]) -> int:

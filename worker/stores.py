@@ -68,6 +68,23 @@ class FolderStores:
         recent = pl.concat(found) if found else _recent([], before)
         return recent.drop("log.offset")
 
+    def history(self, partition: int, before: int) -> Iterator[pl.DataFrame]:
+        """Yield all columns of archived events in log order, of the last segments before an offset.
+
+        At most so many events that a start does not take minutes.
+        """
+        segments = list_segments(self.archive, self._topic, partition)
+        chosen: list[Segment] = []
+        events = 0
+        for segment in reversed([one for one in segments if one.first < before]):
+            chosen.insert(0, segment)
+            events += segment.next - segment.first
+            if events >= _EVENTS_FOLDED:
+                break
+        for segment in chosen:
+            found = scan_segments([segment]).filter(pl.col("log.offset") < before)
+            yield found.sort("log.offset", maintain_order=True).collect()
+
     def save_snapshot(self, partition: int, offset: int, data: bytes) -> tuple[str, str]:
         """Keep a snapshot durably, and the newest few; return its name and sha256."""
         stored = self._states.save(self._topic, partition, offset, data)

@@ -15,15 +15,16 @@ from worker.counts import StepStage
 from worker.crash_points import CrashPoint, reach
 from worker.fold import Folded, fold
 from worker.holdings import Holdings, Log
+from worker.stages import Found, with_released
 from worker.takeover import StoreMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ingest.sources.kafka import Committed, Record
     from worker.counts import WorkerCounts
     from worker.pace import Pace, Watch
-    from worker.stages import Found, Stages
+    from worker.stages import Stages
 
 _MEND_WAIT_S: Final = 2.0
 """Time before a partition is read again whose segment could not be written: disks are emptied by
@@ -65,6 +66,9 @@ class Outputs(Protocol):
     def add(self, found: Found, folded: Folded) -> None:
         """Take what a batch gives; nothing is sent yet."""
 
+    def add_over_time(self, found: Found) -> None:
+        """Take findings that became certain apart from any batch."""
+
     def flush(self) -> Wait | None:
         """Send all that is pending; None when everything was answered for."""
 
@@ -100,7 +104,10 @@ class Worker:
             folded = fold(self._topic, records, normalized, self.holdings.partitions)
         reach(CrashPoint.AFTER_NORMALIZE)
         with timed(StepStage.DETECT):
-            found = self._stages.detect(folded.fresh)
+            found = self._stages.detect(folded)
+            found = with_released(
+                found, self.holdings.release(self.holdings.partitions, whole=False)
+            )
         reach(CrashPoint.AFTER_DETECT)
         with timed(StepStage.ARCHIVE):
             self.holdings.archive(folded.shares)
@@ -212,12 +219,14 @@ class Worker:
     def checkpoint(self) -> None:
         """Make the progress of all partitions safe: after this, a crash repeats nothing of it.
 
-        1. Flush Elasticsearch and quarantine: everything written is answered for.
+        1. Fold over time what the watermarks have passed; flush Elasticsearch and quarantine:
+           everything that these offsets make certain is written and answered for.
         2. Close and link the archive segments.
         3. Where due, write a snapshot of the state.
         4. Commit the next offsets, synchronously, each with the reference to its snapshot.
         """
         with self._counts.timed(StepStage.CHECKPOINT):
+            self._release(self.holdings.partitions)
             self.drain()  # 1
             held = list(self.holdings.partitions)
             safe = self.holdings.make_safe(held, self.source, always_snapshot=False)  # 2, 3, 4
@@ -225,6 +234,11 @@ class Worker:
             self._watch.log("checkpoint", partitions=safe, records=self._counts.records)
         self._counts.checkpoints += 1
         self._checkpoint_s = self._watch.clock()
+
+    def _release(self, partitions: Iterable[int]) -> None:
+        """Take what became certain over time to the outputs; nothing is sent yet."""
+        if released := self.holdings.release(partitions, whole=True):
+            self._outputs.add_over_time(with_released(Found(), released))
 
     def assign(self, committed: list[Committed]) -> dict[int, int]:
         """Take partitions over; see `ingest.sources.kafka.Owner`."""
@@ -238,6 +252,7 @@ class Worker:
         """Checkpoint what is complete within the deadline, else abandon; see `Owner`."""
         reach(CrashPoint.IN_REVOKE)
         deadline_s = self._watch.clock() + self._pace.revoke_deadline_s
+        self._release(partitions)
         while (wait := self._flush()) is not None:
             self._tell(wait)
             if self._watch.clock() + wait.seconds > deadline_s:

@@ -6,18 +6,26 @@ each case ends in the state as if nothing had happened, or in a refusal that say
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
+import polars as pl
+
 from worker.cluster_memory import Marks
-from worker.partition import STATE_SCHEMA, Partition, SnapshotReference, read_reference
+from worker.partition import (
+    STATE_SCHEMA,
+    Partition,
+    SnapshotReference,
+    no_correlations,
+    read_reference,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    import polars as pl
-
+    from detectors.correlation.fold import OverTime
     from ingest.sources.kafka import Committed
     from sinks.archive import Counts, Segment
 
@@ -59,6 +67,12 @@ class Stores(Protocol):
         At least those of the memory's length before offset ``before``, none from there on.
         """
 
+    def history(self, partition: int, before: int) -> Iterable[pl.DataFrame]:
+        """Yield archived events, all columns, in log order, none from offset ``before`` on.
+
+        As far back as state is built from; what is older is forgotten.
+        """
+
     def save_snapshot(self, partition: int, offset: int, data: bytes) -> tuple[str, str]:
         """Keep a snapshot durably; return its name and sha256. Raises OSError."""
 
@@ -69,13 +83,24 @@ class Stores(Protocol):
         """Yield whole snapshots of offsets up to and with ``before``, the newest first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Detecting:
+    """What state over time begins with, and how archived events enter it."""
+
+    pack: str = ""
+    """Hash of the rules in use."""
+    new_state: Callable[[], OverTime] = no_correlations
+    fold: Callable[[Partition, pl.DataFrame, pl.Series], None] = lambda *_: None
+    """Given a partition, events in log order and which of them are late."""
+
+
 def take_over(
-    committed: Committed, stores: Stores, pack: str, *, begin_archive: bool, now_s: float
+    committed: Committed, stores: Stores, detecting: Detecting, *, begin_archive: bool, now_s: float
 ) -> Partition:
     """Return a partition at the offset to read from, with the state of that offset.
 
     Parameters
-        pack: hash of the rules in use.
+        detecting: the rules in use, as far as state depends on them.
         begin_archive: whether a partition that has progress but no segment may begin an archive.
 
     Raises
@@ -86,10 +111,16 @@ def take_over(
     archived = start if segment is None else segment.next
     _check(committed, segment, start, begin_archive=begin_archive)
     partition = Partition(
-        committed.partition, start, start, archived, segment, snapshot_time_s=now_s
+        committed.partition,
+        start,
+        start,
+        archived,
+        segment,
+        snapshot_time_s=now_s,
+        over_time=detecting.new_state(),
     )
     if committed.offset is not None:
-        _restore(partition, committed, stores, pack)
+        _restore(partition, committed, stores, detecting)
     return partition
 
 
@@ -116,7 +147,9 @@ def _check(
         )
 
 
-def _restore(partition: Partition, committed: Committed, stores: Stores, pack: str) -> None:
+def _restore(
+    partition: Partition, committed: Committed, stores: Stores, detecting: Detecting
+) -> None:
     """Take the committed snapshot, else the one before, else fold the archive."""
     start = partition.position
     reference = read_reference(committed.metadata)
@@ -129,11 +162,17 @@ def _restore(partition: Partition, committed: Committed, stores: Stores, pack: s
     for name, data in stores.earlier_snapshots(partition.number, start):
         if _fits(partition, data, committed.low, start):
             partition.reference = SnapshotReference(
-                name, partition.position, sha256(data).hexdigest(), STATE_SCHEMA, pack
+                name, partition.position, sha256(data).hexdigest(), STATE_SCHEMA, detecting.pack
             )
             return
     partition.position, partition.memories = start, {}
-    _fold_archive(partition, stores.recent_events(partition.number, start))
+    partition.over_time = detecting.new_state()
+    if partition.over_time.plan.feeds:
+        for events in stores.history(partition.number, start):
+            detecting.fold(partition, events, _fold_archive(partition, events))
+            partition.over_time.release(partition.watermarks())
+    else:
+        _fold_archive(partition, stores.recent_events(partition.number, start))
 
 
 def _fits(partition: Partition, data: bytes, low: int, start: int) -> bool:
@@ -141,8 +180,11 @@ def _fits(partition: Partition, data: bytes, low: int, start: int) -> bool:
     return partition.restore(data) and low <= partition.position <= start
 
 
-def _fold_archive(partition: Partition, events: pl.DataFrame) -> None:
+def _fold_archive(partition: Partition, events: pl.DataFrame) -> pl.Series:
+    """Remember archived events, which are no repeats; return which of them came late."""
+    marks = Marks()
     times = events["@timestamp"].to_physical().to_list()
     rows = zip(events[CLUSTER].to_list(), events["event.id"].to_list(), times, strict=True)
     for cluster, identifier, time_us in rows:
-        partition.memory(cluster).mark([identifier], [time_us], Marks())
+        partition.memory(cluster).mark([identifier], [time_us], marks)
+    return pl.Series("late", marks.late, dtype=pl.Boolean)

@@ -40,13 +40,18 @@ class Documents:
         )
         self.held.append(kept.select(self._columns))
 
-    def of(self, event_id: str) -> dict[str, Any] | None:
-        """Return the columns of an event, None where nobody could know that they are needed."""
+    def row(self, event_id: str) -> pl.DataFrame:
+        """Return the one row of an event; none where nobody could know that it is needed."""
         for frame in reversed(self.held):
             found = frame.filter(pl.col("event.id") == event_id)
             if found.height:
-                return found.row(0, named=True)
-        return None
+                return found
+        return pl.DataFrame(schema=self._schema)
+
+    def of(self, event_id: str) -> dict[str, Any] | None:
+        """Return the columns of an event, None where nobody could know that they are needed."""
+        found = self.row(event_id)
+        return found.row(0, named=True) if found.height else None
 
     @staticmethod
     def is_dated(event: dict[str, Any]) -> bool:

@@ -20,14 +20,16 @@ from detectors.correlation.first_seen import Memory
 from detectors.correlation.report import Circumstances, finding_of, has_values, history_of
 from detectors.correlation.signals import SIGNALS, signals_of
 from detectors.correlation.windowed import MATCHES, Evidence, Step, steps_of, unanswered_of
+from detectors.exceptions import excepted_rows
 from detectors.sigma.correlation import CorrelationType
 from detectors.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from detectors.correlation.plan import Plan
+    from detectors.exceptions import Exemption
     from detectors.finding import Finding
     from detectors.sigma.correlation import Correlation
 
@@ -53,14 +55,34 @@ class Released:
     undated: set[str] = field(default_factory=set)
     """Ids of findings whose event has no time of its own that is believed."""
     closed: list[Closed] = field(default_factory=list)
+    excepted: Counter[str] = field(default_factory=Counter)
+    """Findings that an exception held back, by its place."""
+
+    def extend(self, other: Released) -> None:
+        """Add what became certain elsewhere."""
+        self.findings += other.findings
+        self.received |= other.received
+        self.undated |= other.undated
+        self.closed += other.closed
+        self.excepted.update(other.excepted)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.findings or self.closed or self.excepted)
 
 
 class OverTime:
     """The state of all correlations of a plan, for the clusters that it is given events of."""
 
-    def __init__(self, plan: Plan, site: Site = _UNKNOWN_SITE) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        site: Site = _UNKNOWN_SITE,
+        exceptions: Sequence[Exemption] = (),
+    ) -> None:
         self.plan = plan
         self.site = site
+        self.exceptions = exceptions
         self.clusters: dict[str, int] = {}
         self.folded_us: list[int] = []
         """By cluster: the time up to which its sequence was folded."""
@@ -71,7 +93,9 @@ class OverTime:
         self.waiting = pl.DataFrame(schema=SIGNALS)
         self.memory = Memory()
         self.episodes = Episodes()
-        self.documents = Documents(plan.columns)
+        self.documents = Documents(
+            dict.fromkeys((*plan.columns, *(c for one in exceptions for c in sorted(one.columns))))
+        )
         self.since_bound = 0
         self.evicted: Counter[str] = Counter()
         self._seen_units = plan.units_of(CorrelationType.FIRST_SEEN)
@@ -234,7 +258,7 @@ class OverTime:
         )
         received: datetime = event["event.created"] or event["@timestamp"]
         dated = self.documents.is_dated(event)
-        silent = correlation.id in self.plan.silent
+        silent = correlation.id in self.plan.silent or self._is_excepted(correlation, run, out)
         self.episodes.open[run.correlation, run.key] = Episode(
             "" if silent else finding.id,
             run.last_us,
@@ -250,6 +274,14 @@ class OverTime:
             out.findings.append(finding)
             out.received[finding.id] = received
             out.undated |= set() if dated else {finding.id}
+
+    def _is_excepted(self, correlation: Correlation, run: Run, out: Released) -> bool:
+        if not self.exceptions:
+            return False
+        row = self.documents.row(run.event)
+        (covered,), held = excepted_rows([(correlation, 0)], row, self.exceptions)
+        out.excepted.update(held)
+        return covered
 
     def _around(self, correlation: Correlation, began: _Began, evidence: Evidence) -> Circumstances:
         run = began.run

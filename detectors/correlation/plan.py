@@ -44,6 +44,7 @@ _ALWAYS: Final = (
     "trailwarden.parse.issues",
     "trailwarden.act.id",
     "kubernetes.audit.auditID",
+    "trailwarden.authorization.decision",
 )
 
 UNITS_SCHEMA: Final = pl.Schema(

@@ -104,6 +104,7 @@ def _over_time(
         "trailwarden.correlation.timespan_s": correlation.timespan_us // 1_000_000,
         "trailwarden.correlation.values": list(around.values),
         "trailwarden.episode.start": iso_time(_time(around.times[0])),
+        "trailwarden.episode.closed": False,
     }
     if around.history:
         found["trailwarden.correlation.history"] = around.history
@@ -113,7 +114,11 @@ def _over_time(
 def closing_fields(end_us: int, events: int) -> dict[str, Any]:
     """Return what an episode's end adds to its finding: absolute values."""
     end = iso_time(_time(end_us))
-    return {"trailwarden.episode.end": end, "trailwarden.episode.events": events}
+    return {
+        "trailwarden.episode.end": end,
+        "trailwarden.episode.count": events,
+        "trailwarden.episode.closed": True,
+    }
 
 
 def _words(correlation: Correlation, around: Circumstances) -> dict[str, str]:

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from sinks.archive.segment import Segment
 
-UP_CONVERSIONS: Final[Mapping[int, Callable[[pl.LazyFrame], pl.LazyFrame]]] = {}
+
+def _with_repositories(events: pl.LazyFrame) -> pl.LazyFrame:
+    """Version 1 had no repositories; they are not worked out again from images of long ago."""
+    return events.with_columns(pl.lit(None, pl.String).alias("trailwarden.pod_spec.repositories"))
+
+
+UP_CONVERSIONS: Final[Mapping[int, Callable[[pl.LazyFrame], pl.LazyFrame]]] = {
+    1: _with_repositories,
+}
 """Schema version -> the step that makes its rows those of the version after it."""
 
 

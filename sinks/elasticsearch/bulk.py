@@ -2,8 +2,8 @@
 
 Separate from what the answers mean (`sinks.elasticsearch.answers`) and from waiting: nothing here
 sleeps or loops for ever. "Not now" comes back as a `Wait`; the caller goes on polling and calls
-again. Sending something twice does no harm: the operation is always ``create`` under an id that
-the record makes.
+again. Sending something twice does no harm: the operation is ``create`` under an id that the record
+makes, or an ``update`` to values that are absolute.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from sinks.elasticsearch.answers import Answer, NoAnswer, item_answer, request_answer
@@ -42,13 +43,15 @@ class Poisoned:
 class BulkCounts:
     """Counts since the writer began.
 
-    ``created`` and ``repeated`` are documents answered 201 and 409, ``retried`` documents to be
+    ``created`` and ``repeated`` are documents answered 201 and 409, ``updated`` those whose episode
+    ended, ``retried`` documents to be
     sent again, ``waits`` times that a wait was asked for, ``split`` and ``bisected`` requests that
     were halved, ``outofrange`` documents re-addressed because their day is closed.
     """
 
     requests: int = 0
     created: int = 0
+    updated: int = 0
     repeated: int = 0
     retried: int = 0
     waits: int = 0
@@ -210,7 +213,7 @@ class BulkWriter:
         """Act on each document's own answer; return the last that says "not now"."""
         refused: dict[Answer, Reply] = {}
         for number, item in zip(numbers, item_replies(reply), strict=True):
-            answer = item_answer(int(item.status), item.error_type)
+            answer = self._answer(number, item)
             if answer in {Answer.DONE, Answer.REPEATED}:
                 self._done(number, answer)
             elif answer is Answer.POISON:
@@ -225,14 +228,29 @@ class BulkWriter:
                 return self._refused(answer, refused[answer], 0)
         return None
 
+    def _answer(self, number: int, item: Reply) -> Answer:
+        """Return what an item's answer means; what is to be updated may be gone, or not there yet.
+
+        Elasticsearch may take an update and refuse the creation before it, for want of memory.
+        """
+        document = self._pending[number]
+        if not (document.is_update and item.status == HTTPStatus.NOT_FOUND):
+            return item_answer(int(item.status), item.error_type)
+        coming = any(one.id == document.id and not one.is_update for one in self._pending.values())
+        return Answer.NOT_NOW if coming else Answer.REPEATED
+
     def _done(self, number: int, answer: Answer) -> None:
         document = self._pending.pop(number)
+        self._backoff.succeeded()
+        if document.is_update:
+            self.counts.updated += answer is Answer.DONE
+            self._doubtful.discard(number)
+            return
         self.counts.created += answer is Answer.DONE
         self.counts.repeated += answer is Answer.REPEATED
         if answer is Answer.DONE or number in self._doubtful:
             self._created.append(document.id)
         self._doubtful.discard(number)
-        self._backoff.succeeded()
 
     def _poison(self, number: int, reply: Reply) -> None:
         document = self._pending.pop(number)

@@ -24,7 +24,8 @@ _PARAMS: Final = {"filter_path": "error,items.*.status,items.*.error.type,items.
 """What is read of an answer; the rest (shards, versions, names) is several times as much."""
 
 _OK: Final = 200
-_OVERHEAD_BYTES: Final = 40
+_OVERHEAD_BYTES: Final = 60
+_RETRIES: Final = 5
 
 
 def size_bytes(document: Document) -> int:
@@ -55,8 +56,13 @@ def item_replies(reply: Reply) -> list[Reply]:
 def _body(documents: Sequence[Document]) -> bytes:
     lines: list[bytes] = []
     for document in documents:
-        action = {"create": {"_index": document.index, "_id": document.id}}
-        lines += (orjson.dumps(action), document.source)
+        place: dict[str, Any] = {"_index": document.index, "_id": document.id}
+        if document.is_update:
+            # People change the same document: their fields, at any time.
+            action = {"update": {**place, "retry_on_conflict": _RETRIES}}
+            lines += (orjson.dumps(action), b'{"doc":' + document.source + b"}")
+        else:
+            lines += (orjson.dumps({"create": place}), document.source)
     lines.append(b"")
     return b"\n".join(lines)
 

@@ -8,17 +8,19 @@ a node (9.5.3, tests/sinks/elasticsearch/test_refuses_nothing.py).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import orjson
 import polars as pl
 
+from detectors.correlation.report import closing_fields
 from ingest.received import CLOCK_AHEAD, NO_TIME
 from sinks.elasticsearch.index_name import Kind, index_name, index_names
 from sinks.elasticsearch.source_text import sources
 
 if TYPE_CHECKING:
+    from detectors.correlation.episode import Closed
     from detectors.finding import Finding
 
 _TIME: Final = "@timestamp"
@@ -28,11 +30,15 @@ _ISSUES: Final = "trailwarden.parse.issues"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What is written, always with the operation ``create``: an id that exists is not written."""
+    """What is written with the operation ``create``: an id that exists is not written.
+
+    ``is_update``: the fields of ``source`` are set in the document that is there.
+    """
 
     index: str
     id: str
     source: bytes
+    is_update: bool = False
 
 
 def event_documents(
@@ -93,3 +99,19 @@ def finding_document(
     index = index_name(prefix, kind, time, received, retention_days)
     fields = {name: value for name, value in finding.document.items() if value is not None}
     return Document(index, finding.id, orjson.dumps(fields))
+
+
+def closing_document(closed: Closed, prefix: str, retention_days: int) -> Document:
+    """Make the one update of an episode's finding: its end and how many events it had.
+
+    The values are absolute, so that a repeat writes the same.
+    """
+    time = _moment(closed.time_us) if closed.dated else None
+    index = index_name(prefix, "findings", time, _moment(closed.received_us), retention_days)
+    fields = closing_fields(closed.end_us, closed.events)
+    return Document(index, closed.finding, orjson.dumps(fields), is_update=True)
+
+
+def _moment(time_us: int) -> datetime:
+    seconds, micros = divmod(time_us, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)

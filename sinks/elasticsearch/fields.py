@@ -118,6 +118,8 @@ _FINDING_KEYWORDS: Final = (
     "trailwarden.finding.id",
     "trailwarden.act.id",
     "trailwarden.severity",
+    "trailwarden.rule_level",
+    "trailwarden.severity_reasons",
     "trailwarden.next_steps",
     "trailwarden.false_positives",
     "trailwarden.evidence.event_ids",
@@ -128,15 +130,20 @@ _FINDING_KEYWORDS: Final = (
     "trailwarden.triage.verdict",
     "trailwarden.triage.assignee",
     "trailwarden.triage.note",
-    # Written once, when an episode closes.
-    "trailwarden.episode.id",
+    "trailwarden.correlation.type",
+    "trailwarden.correlation.group",
+    "trailwarden.correlation.values",
+    "trailwarden.correlation.history",
 )
 _FINDING_OTHERS: Final[Mapping[str, Field]] = {
     "@timestamp": _TIME,
     "event.created": _TIME,
     "event.severity": _NUMBER,
     "trailwarden.triage.mute_until": _TIME,
+    "trailwarden.correlation.count": _NUMBER,
+    "trailwarden.correlation.timespan_s": _NUMBER,
     "trailwarden.episode.start": _TIME,
+    # Written once, when an episode closes.
     "trailwarden.episode.end": _TIME,
     "trailwarden.episode.count": _NUMBER,
     "trailwarden.episode.closed": _FLAG,

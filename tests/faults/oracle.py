@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import orjson
 
-from detectors.sigma.compiler import load_rules
 from ingest.envelope import read_envelope
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.record import Records
@@ -34,8 +33,8 @@ from worker.fold import fold
 from worker.kafka_client import client_config
 from worker.outputs import ServiceOutputs
 from worker.partition import Partition
-from worker.settings import shipped_rules
-from worker.stages import RealStages
+from worker.rulesets import load_ruleset
+from worker.stages import RealStages, with_released
 
 _PAGE: Final = 5_000
 
@@ -124,7 +123,7 @@ def _expected(settings: Settings, records: list[Record]) -> Expected:
     expected, topic = Expected(), settings.kafka.raw_topic
     kept: Any = _Kept(expected)
     stages = RealStages(
-        topic, load_rules([shipped_rules()]), NormalizeSettings("", _redactor(settings))
+        topic, load_ruleset([], settings), NormalizeSettings("", _redactor(settings))
     )
     outputs = ServiceOutputs(
         kept,
@@ -135,11 +134,15 @@ def _expected(settings: Settings, records: list[Record]) -> Expected:
         tell=lambda _: None,
         topic=topic,
     )
-    partitions = {r.partition: Partition(r.partition, 0, 0, 0) for r in records}
+    state = stages.rules.over_time
+    partitions = {r.partition: Partition(r.partition, 0, 0, 0, over_time=state()) for r in records}
     for start in range(0, len(records), _PAGE):
         part = records[start : start + _PAGE]
         folded = fold(topic, part, stages.normalize(part), partitions)
-        outputs.add(stages.detect(folded.fresh), folded)
+        found = stages.detect(folded)
+        for held in partitions.values():
+            found = with_released(found, held.release(0.0))
+        outputs.add(found, folded)
         for share in folded.shares:
             expected.events.update(share.events["event.id"])
     return expected

@@ -178,6 +178,14 @@ def test_advice_that_differs_within_a_group_stands_with_each_finding() -> None:
     assert html.count("Look at the second pod.") == 1
 
 
+def test_a_level_in_context_says_why() -> None:
+    reasons = {"trailwarden.severity_reasons": ["lowered: it was a dry run: nothing was stored"]}
+    lowered = finding() | {"trailwarden.rule_level": "critical"} | reasons
+    said = "Rule's level critical Severity lowered: it was a dry run: nothing was stored"
+    assert said in Page(render(report([lowered]))).words
+    assert "Rule's level" not in Page(render(report([finding()]))).words
+
+
 def test_the_most_severe_come_first_then_the_earliest() -> None:
     html = render(report([finding(5), finding(1), *mixed()[11:]]))
     places = [html.index(f'id="finding-{number:032x}') for number in (20, 21, 22, 1, 5)]

@@ -56,6 +56,7 @@ LISTS = (
     *("rule.reference", "threat.technique.id", "threat.technique.name", "threat.tactic.name"),
     *("trailwarden.evidence.event_ids", "trailwarden.evidence.audit_ids"),
     *("trailwarden.evidence.values", "trailwarden.next_steps", "trailwarden.false_positives"),
+    "trailwarden.severity_reasons",
 )
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
+from detectors.ruleset import ruleset
+from detectors.sigma.pack import Pack
 from ingest.envelope import Format
 from ingest.normalize import NormalizeSettings
 from ingest.sources.kafka import Record
@@ -17,7 +19,7 @@ from worker.partition import Partition
 from worker.silence import silence_record
 from worker.stages import RealStages
 
-STAGES = RealStages(TOPIC, (), NormalizeSettings(""))
+STAGES = RealStages(TOPIC, ruleset(Pack()), NormalizeSettings(""))
 HOUR = NOON.replace(minute=0)
 
 

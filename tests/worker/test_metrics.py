@@ -54,6 +54,8 @@ def busy_worker() -> WorkerCounts:
         retries=Counter({"elasticsearch": 1}),
         wait_seconds={"elasticsearch": 2.0},
         evictions=Counter({"repeats": 4}),
+        excepted=Counter({"tw.yml:3": 2}),
+        reloads=Counter({"loaded": 1}),
         lag={0: 7},
         position={0: 8},
         committed={0: 6},

@@ -11,6 +11,8 @@ import polars as pl
 import pytest
 
 from detectors.finding import Finding
+from detectors.ruleset import ruleset
+from detectors.sigma.pack import Pack
 from detectors.sigma.rule import Level
 from ingest.normalize import NormalizeSettings
 from ingest.record import Reason, Refused, Stage
@@ -26,7 +28,7 @@ from worker.outputs import ServiceOutputs
 from worker.stages import Found, RealStages
 from worker.stream import Wait
 
-STAGES = RealStages(TOPIC, (), NormalizeSettings(""))
+STAGES = RealStages(TOPIC, ruleset(Pack()), NormalizeSettings(""))
 
 
 class Bulk:
@@ -121,7 +123,9 @@ def folded(fresh: int = 0, refused: list[tuple[int, int]] | None = None) -> Fold
         return Refused(Stage.DECODE, Reason.NOT_JSON, "raw/0", offset, 1, "", "")
 
     records = [(message(o, b"x", partition=p), one(o)) for p, o in refused or []]
-    return Folded(events(fresh), records, [])
+    kept = events(fresh)
+    late = pl.repeat(value=False, n=fresh, dtype=pl.Boolean, eager=True)
+    return Folded(kept, records, [], kept, late, ~late)
 
 
 @pytest.mark.parametrize(("setting", "count"), [("all", 3), ("findings", 1), ("none", 0)])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from detectors.correlation.state import save
 from worker.cluster_memory import Marks
 from worker.partition import (
     STATE_SCHEMA,
     Partition,
     Snapshot,
     SnapshotReference,
+    no_correlations,
     read_reference,
     write_reference,
 )
@@ -67,8 +69,8 @@ def test_a_restored_state_takes_the_place_of_what_was_there() -> None:
         b"no snapshot",
         msgspec.msgpack.encode([STATE_SCHEMA, "42", {}]),
         msgspec.msgpack.encode([STATE_SCHEMA, 42, {"blue": [1]}]),
-        msgspec.msgpack.encode(Snapshot(STATE_SCHEMA + 1, 7, {})),
-        msgspec.msgpack.encode(Snapshot(STATE_SCHEMA - 1, 7, {})),
+        msgspec.msgpack.encode(Snapshot(STATE_SCHEMA + 1, 7, {}, save(no_correlations()))),
+        msgspec.msgpack.encode(Snapshot(STATE_SCHEMA - 1, 7, {}, save(no_correlations()))),
     ],
 )
 def test_what_is_no_snapshot_of_this_schema_changes_nothing(data: bytes) -> None:

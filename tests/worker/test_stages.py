@@ -9,10 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from detectors.engine import detect
-from detectors.finding import findings
-from detectors.sigma.compiler import load_rules
-from detectors.sigma.rule import Rule
+from detectors.ruleset import Ruleset, look, ruleset
+from detectors.sigma.compiler import load_pack
+from detectors.sigma.pack import Pack
 from ingest.envelope import Format
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.record import Reason, Records, Salvage, Stage, sha256_hex
@@ -21,17 +20,21 @@ from ingest.sources.kafka import Record
 from ingest.sources.read import read_records
 from tests.worker.messages import NOON, TOPIC, audit_event, canary, message
 from worker.finding_order import FindingOrder
+from worker.fold import fold
+from worker.partition import Partition
 from worker.settings import shipped_rules
 from worker.stages import CHUNK, Found, RealStages, place_of
 
 SETTINGS = NormalizeSettings("", Redactor(b"key"))
-PLAIN = RealStages(TOPIC, (), SETTINGS)
+PLAIN = RealStages(TOPIC, ruleset(Pack()), SETTINGS)
 LINES = 3_000
 
 
 @pytest.fixture(scope="module")
-def rules() -> tuple[Rule, ...]:
-    return load_rules([shipped_rules()])
+def rules() -> Ruleset:
+    """The rules alone: what is told over time comes out later, and elsewhere."""
+    whole = load_pack([shipped_rules()])
+    return ruleset(Pack(whole.rules, (), whole.silent))
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +68,16 @@ def exec_event(number: int, time: datetime = NOON, **members: object) -> dict[st
 
 
 def found_by(stages: RealStages, records: Sequence[Record]) -> Found:
-    return stages.detect(stages.normalize(records).events)
+    partitions = {r.partition: Partition(r.partition, 0, 0, 0) for r in records}
+    return stages.detect(fold(TOPIC, records, stages.normalize(records), partitions))
 
 
-def test_findings_are_those_of_a_scan(rules: tuple[Rule, ...], lines: list[bytes]) -> None:
+def test_findings_are_those_of_a_scan(rules: Ruleset, lines: list[bytes]) -> None:
     offsets = list(range(len(lines)))
     settings = NormalizeSettings("blue", SETTINGS.redactor)
     events = normalize([Records("sample", lines, offsets)], settings).events
     order = FindingOrder()
-    order.add(findings(events, detect(events, rules), rules))
+    order.add(look(events, rules).reported.findings)
     scanned = order.release(None)
     received = NOON + timedelta(days=9_000)  # after all of it, so that no time is clamped
     records = [message(n, line, received=received) for n, line in enumerate(lines)]
@@ -90,7 +94,7 @@ def test_findings_are_those_of_a_scan(rules: tuple[Rule, ...], lines: list[bytes
 
 
 def test_two_clusters_in_one_call_give_what_each_alone_gives(
-    rules: tuple[Rule, ...], lines: list[bytes]
+    rules: Ruleset, lines: list[bytes]
 ) -> None:
     stages = RealStages(TOPIC, rules, SETTINGS)
     received = NOON + timedelta(days=9_000)
@@ -191,7 +195,7 @@ def test_canaries_and_silences_become_no_events() -> None:
     assert nothing.refused == []
 
 
-def test_nothing_gives_no_findings(rules: tuple[Rule, ...]) -> None:
+def test_nothing_gives_no_findings(rules: Ruleset) -> None:
     stages = RealStages(TOPIC, rules, SETTINGS)
     for records in ([], [message(0, audit_event(0))]):
         found = found_by(stages, records)
@@ -199,7 +203,7 @@ def test_nothing_gives_no_findings(rules: tuple[Rule, ...]) -> None:
         assert found.evidence.is_empty()
 
 
-def test_each_act_is_found_once_by_its_first_event_in_time(rules: tuple[Rule, ...]) -> None:
+def test_each_act_is_found_once_by_its_first_event_in_time(rules: Ruleset) -> None:
     stages = RealStages(TOPIC, rules, SETTINGS)
     later = exec_event(1, NOON, stageTimestamp="2026-11-21T12:00:05.000000Z")
     started = exec_event(
@@ -227,7 +231,7 @@ def test_each_act_is_found_once_by_its_first_event_in_time(rules: tuple[Rule, ..
 
 
 def test_evidence_without_a_time_that_is_believed_leaves_its_findings_undated(
-    rules: tuple[Rule, ...],
+    rules: Ruleset,
 ) -> None:
     stages = RealStages(TOPIC, rules, SETTINGS)
     received = NOON + timedelta(seconds=1)
@@ -243,7 +247,7 @@ def test_evidence_without_a_time_that_is_believed_leaves_its_findings_undated(
     assert set(found.received.values()) == {received}
 
 
-def test_evidence_holds_only_events_that_a_finding_rests_on(rules: tuple[Rule, ...]) -> None:
+def test_evidence_holds_only_events_that_a_finding_rests_on(rules: Ruleset) -> None:
     stages = RealStages(TOPIC, rules, SETTINGS)
     records = [message(0, audit_event(0)), message(1, exec_event(1)), message(2, audit_event(2))]
     found = found_by(stages, records)

@@ -9,16 +9,27 @@ import msgspec
 import polars as pl
 import pytest
 
+from detectors.correlation.state import save
 from ingest.schema import DTYPES
 from ingest.sources.kafka import Committed
 from sinks.archive import Segment
 from tests.worker.world import BEGIN, World, new_worker
 from worker.cluster_memory import Marks
-from worker.partition import STATE_SCHEMA, Partition, Snapshot, SnapshotReference, write_reference
-from worker.takeover import StoreMismatchError, take_over
+from worker.partition import (
+    STATE_SCHEMA,
+    Partition,
+    Snapshot,
+    SnapshotReference,
+    no_correlations,
+    write_reference,
+)
+from worker.takeover import Detecting, StoreMismatchError, take_over
 
 NOON_US = int(BEGIN.timestamp()) * 1_000_000
 ARCHIVED = 9
+
+
+NOTHING = save(no_correlations())
 
 
 class Stores:
@@ -38,6 +49,9 @@ class Stores:
 
     def writer(self, *_: object) -> None:
         raise AssertionError
+
+    def history(self, *_: int) -> list[pl.DataFrame]:
+        raise AssertionError("nothing here is folded over time")
 
     def recent_events(self, partition: int, before: int) -> pl.DataFrame:
         self.asked.append((partition, before))
@@ -65,7 +79,7 @@ class Stores:
         data = held.snapshot()
         if schema != STATE_SCHEMA:
             data = msgspec.msgpack.encode(
-                Snapshot(schema, offset, {"blue": held.memories["blue"].save()})
+                Snapshot(schema, offset, {"blue": held.memories["blue"].save()}, NOTHING)
             )
         name = f"{offset:04}"
         self.snapshots[name] = data
@@ -78,7 +92,13 @@ def committed(offset: int | None, metadata: str = "", low: int = 0, high: int = 
 
 
 def taken(stores: Stores, one: Committed, *, begin_archive: bool = False) -> Partition:
-    return take_over(one, stores, "new-pack", begin_archive=begin_archive, now_s=7.0)  # type: ignore[arg-type]  # a fake
+    return take_over(
+        one,
+        stores,  # type: ignore[arg-type]  # a fake
+        Detecting("new-pack"),
+        begin_archive=begin_archive,
+        now_s=7.0,
+    )
 
 
 def remembers(partition: Partition, number: int) -> bool:
@@ -192,7 +212,9 @@ def test_a_torn_snapshot_leaves_nothing_behind_for_the_fold_of_the_archive() -> 
     stores = Stores(100)
     stores.keep(70)
     stores.snapshots["0070"] = msgspec.msgpack.encode(
-        Snapshot(STATE_SCHEMA, 120, {"green": Partition(5, 0, 0, 0).memory("green").save()})
+        Snapshot(
+            STATE_SCHEMA, 120, {"green": Partition(5, 0, 0, 0).memory("green").save()}, NOTHING
+        )
     )
     held = taken(stores, committed(100))
     assert set(held.memories) == {"blue", "red"}

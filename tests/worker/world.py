@@ -122,8 +122,8 @@ class FakeStages:
         ]
         return Normalized(events, refused)
 
-    def detect(self, events: pl.DataFrame) -> Found:
-        return Found(evidence=events)
+    def detect(self, folded: Folded) -> Found:
+        return Found(evidence=folded.fresh)
 
 
 def read(record: Record) -> Item:
@@ -150,6 +150,9 @@ class FakeOutputs:
         rows = found.evidence.select("event.id", "@timestamp").iter_rows()
         self.pending += [(f"{time:%Y.%m.%d}", identifier) for identifier, time in rows]
         self.refused += [(record.partition, record.offset) for record, _ in folded.refused]
+
+    def add_over_time(self, found: Found) -> None:
+        assert not found.findings, "nothing here is folded over time"
 
     def flush(self) -> Wait | None:
         while self.pending:
@@ -243,6 +246,9 @@ class FakeStores:
                 rows.append((item.cluster, item.id, item.time))
         names = ("orchestrator.cluster.name", "event.id", "@timestamp")
         return pl.DataFrame(rows, schema={n: DTYPES[n] for n in names}, orient="row")
+
+    def history(self, *_: int) -> list[pl.DataFrame]:
+        raise AssertionError("nothing here is folded over time")
 
     def save_snapshot(self, partition: int, offset: int, data: bytes) -> tuple[str, str]:
         self.world.may_crash()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from detectors.engine import detect
 from detectors.finding import findings
-from detectors.sigma.compiler import load_rules
+from detectors.sigma.compiler import load_pack
 from detectors.sigma.errors import InvalidRulesError
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.record import Records
@@ -81,7 +81,7 @@ def check_rules(paths: Sequence[Path]) -> tuple[Result, tuple[Rule, ...]]:
     if missing:
         return failed(CheckName.RULES, f"{missing[0]} does not exist", "see worker.rules"), ()
     try:
-        rules = load_rules(paths)
+        rules = load_pack(paths).rules
     except InvalidRulesError as error:
         detail = str(error).splitlines()
         more = f" (and {len(detail) - 1} more lines)" if len(detail) > 1 else ""

@@ -148,6 +148,20 @@ def test_every_older_schema_version_has_its_step() -> None:
     assert sorted(UP_CONVERSIONS) == list(range(1, SCHEMA_VERSION))
 
 
+def test_events_of_the_first_version_have_no_repositories(
+    tmp_path: Path, frame: Frame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "SCHEMA_VERSION", 1)
+    segment = SegmentWriter(tmp_path, "raw", 0, 0, None)
+    segment.write(frame(0, 2))
+    segment.close(2)
+    column = "trailwarden.pod_spec.repositories"
+    old = pl.scan_parquet(tmp_path / "raw" / "**" / "*.parquet").drop(column)
+    assert column not in old.collect_schema()
+    assert UP_CONVERSIONS[1](old).collect_schema()[column] == pl.String
+    assert read_events(tmp_path).collect()[column].to_list() == [None, None]
+
+
 def test_a_version_without_a_step_is_refused(
     tmp_path: Path, frame: Frame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,110 @@
+"""All that decides which findings events give, as one value: rules, site, exceptions, plans.
+
+Separate so that the scan, the service, a replay and a notebook cannot differ in it: events and a
+ruleset in, hits and findings out, whoever asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from detectors.correlation.fold import OverTime
+from detectors.correlation.plan import STATE_ROWS, Plan, plan_for
+from detectors.engine import detect
+from detectors.reporting import report
+from detectors.sigma.pack import Pack, pack_hash
+from detectors.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from detectors.exceptions import Exemption
+    from detectors.reporting import Reported
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ruleset:
+    """What is loaded together and replaced together."""
+
+    pack: Pack
+    site: Site
+    exceptions: tuple[Exemption, ...]
+    plan: Plan
+    """Of the correlations within a cluster."""
+    across: Plan
+    """Of those whose groups reach over clusters."""
+    hash: str
+    """16 hex digits: the rule files and the site's lists. Another hash may give other findings."""
+
+    def over_time(self) -> OverTime:
+        """Return a new state for the correlations within clusters."""
+        return OverTime(self.plan, self.site, self.exceptions)
+
+    def over_clusters(self) -> OverTime:
+        """Return a new state for the correlations across clusters."""
+        return OverTime(self.across, self.site, self.exceptions)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looked:
+    """What the rules see in a batch, before anything is remembered."""
+
+    hits: pl.DataFrame
+    """Of all rules: what `OverTime.add` takes."""
+    reported: Reported
+    """Findings of the rules that report by themselves."""
+    evidence: pl.Series
+    """Rows that findings rest on, or may: signals of windows are evidence, sorted."""
+
+
+def ruleset(
+    pack: Pack,
+    site: Site | None = None,
+    exceptions: Iterable[Exemption] = (),
+    *,
+    learning_time: bool = False,
+    state_rows: int = STATE_ROWS,
+) -> Ruleset:
+    """Put together what was loaded.
+
+    Parameters
+        learning_time: whether ``first_seen`` asks for the time of its learning; a scan does not.
+        state_rows: bound of the state of one cluster, in rows.
+    """
+    site = site or Site()
+    within, across = (
+        plan_for(pack, learning_time=learning_time, across_clusters=reach, state_rows=state_rows)
+        for reach in (False, True)
+    )
+    return Ruleset(pack, site, tuple(exceptions), within, across, _hash(pack, site))
+
+
+def _hash(pack: Pack, site: Site) -> str:
+    digest = blake2b(digest_size=8)
+    digest.update(pack_hash((*pack.rules, *pack.correlations)).encode())
+    for name in sorted(site.lists):
+        digest.update(f"{name}={site.lists[name]!r};".encode())
+    return digest.hexdigest()
+
+
+def look(events: pl.DataFrame, rules: Ruleset, live: pl.Series | None = None) -> Looked:
+    """Evaluate all rules on events, and report what stands for itself.
+
+    Parameters
+        live: which events to report of; None: all. The others only leave hits.
+    """
+    hits = detect(events, rules.pack.rules)
+    own = hits
+    if rules.pack.silent:
+        loud = [i for i, rule in enumerate(rules.pack.rules) if rule.id not in rules.pack.silent]
+        own = own.filter(pl.col("rule").is_in(loud))
+    if live is not None and not live.all():
+        own = own.filter(live.gather(own["row"]))
+    reported = report(events, own, rules.pack.rules, rules.site, rules.exceptions)
+    of_windows = pl.col("rule").is_in(rules.plan.kept_rules | rules.across.kept_rules)
+    kept = pl.concat([reported.hits["row"], hits.filter(of_windows)["row"]]).unique().sort()
+    return Looked(hits, reported, kept)

@@ -1,0 +1,190 @@
+"""A partition's batches are folded as the service folds them; findings of each part come out.
+
+Separate from the orchestration because this is the service's step without its sinks: late marks by
+cluster in log order, the rules, the state over time, and each act once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from detectors.ruleset import look
+from worker.cluster_memory import LATENESS_US
+from worker.finding_order import FindingOrder
+from worker.replay_span import told_from
+from worker.scan import HeldEpisodes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from detectors.correlation.fold import OverTime
+    from detectors.finding import Finding
+    from worker.replay_log import PartitionLog
+    from worker.replay_parts import Part
+    from worker.replay_span import Span
+
+Found = list["list[Finding]"]
+"""Findings of each part, in the parts' order."""
+
+_TIME: Final = "@timestamp"
+_CLUSTER: Final = "orchestrator.cluster.name"
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_QUIET_US: Final = 3_600_000_000
+"""A cluster so far behind its partition's newest event holds nothing up: it may never speak again.
+"""
+
+
+class Across:
+    """The state of one part's correlations across clusters: that of all partitions together."""
+
+    __slots__ = ("held", "order", "state")
+
+    def __init__(self, part: Part) -> None:
+        self.state: OverTime = part.rules.over_clusters()
+        self.held = HeldEpisodes()
+        self.order = FindingOrder()
+
+    def release(self, watermark_us: int | None) -> list[Finding]:
+        """Fold what all partitions have passed; None: all there is."""
+        self.order.add(self.held.take(self.state.release(watermark_us)))
+        return self.order.release(None if watermark_us is None else time_of(watermark_us))
+
+
+class _Folding:
+    """One part of the rules in one partition."""
+
+    __slots__ = ("across", "held", "order", "part", "state")
+
+    def __init__(self, part: Part, across: Across) -> None:
+        self.part = part
+        self.across = across
+        self.state = part.rules.over_time()
+        self.held = HeldEpisodes()
+        self.order = FindingOrder()
+
+    def take(self, events: pl.DataFrame, late: pl.Series, live: pl.Series) -> None:
+        looked = look(events, self.part.rules, live)
+        self.order.add(looked.reported.findings)
+        for state in (self.state, self.across.state):
+            state.add(events, looked.hits, late)
+
+    def release(self, watermarks: dict[str, int], until_us: int) -> list[Finding]:
+        self.order.add(self.held.take(self.state.release(watermarks)))
+        return self.order.release(time_of(until_us))
+
+    def finish(self, passed: dict[str, int]) -> list[Finding]:
+        """Let time pass where it is known to have passed, then end all that goes on."""
+        if passed:
+            self.order.add(self.held.take(self.state.release(passed)))
+        self.order.add(self.held.take(self.state.release(None)))
+        return self.order.release(None)
+
+
+class PartitionFold:
+    """One partition: its log, the time of its clusters, and the state of each part."""
+
+    def __init__(
+        self, log: PartitionLog, span: Span, parts: Sequence[Part], across: Sequence[Across]
+    ) -> None:
+        self.log = log
+        self.events = 0
+        self.late = 0
+        self.first: datetime | None = None
+        self.last: datetime | None = None
+        self.days: set[str] = set()
+        self.evicted: Counter[str] = Counter()
+        self._span = span
+        self._newest_us: dict[str, int] = {}
+        self._foldings = [_Folding(*pair) for pair in zip(parts, across, strict=True)]
+        self._batches = log.batches()
+        self._begin_us = micros(log.begin)
+
+    @property
+    def frontier_us(self) -> int:
+        """The newest time reached; before the first batch, where the log begins."""
+        return max(self._newest_us.values(), default=self._begin_us)
+
+    @property
+    def watermark_us(self) -> int:
+        """The time that all clusters have passed but those that fell silent."""
+        quiet_us = self.frontier_us - _QUIET_US
+        spoken = [time for time in self._newest_us.values() if time >= quiet_us]
+        return max(min(spoken, default=self._begin_us) - LATENESS_US, 0)
+
+    @property
+    def has_passed_end(self) -> bool:
+        """Whether any cluster was heard of after the span."""
+        return self.frontier_us >= micros(self._span.end)
+
+    def step(self) -> tuple[int, Found] | None:
+        """Fold the next batch; return the rows read and what was found; None at the end."""
+        batch = next(self._batches, None)
+        if batch is None:
+            return None
+        late = self._mark(batch.events)
+        if not batch.folds:
+            return 0, [[] for _ in self._foldings]
+        wanted = self.log.wanted
+        inside = pl.col(_TIME).is_between(wanted.first, wanted.end, closed="left")
+        rows = batch.events.select(inside).to_series()
+        events = batch.events if rows.all() else batch.events.filter(rows)
+        self._fold(events, late.filter(rows))
+        marks = {name: time - LATENESS_US for name, time in self._newest_us.items()}
+        until_us = self.watermark_us
+        return batch.rows, [one.release(marks, until_us) for one in self._foldings]
+
+    def finish(self) -> Found:
+        """Fold what is left: the log ends here, or the span does."""
+        for batch in self.log.times_after():
+            if all(time >= micros(self._span.end) for time in self._newest_us.values()):
+                break
+            self._mark(batch.events)
+        end_us = micros(self._span.end)
+        passed = {name: end_us for name, time in self._newest_us.items() if time >= end_us}
+        found = [one.finish(passed) for one in self._foldings]
+        for one in self._foldings:
+            self.evicted.update(one.state.evicted)
+        return found
+
+    def _fold(self, events: pl.DataFrame, late: pl.Series) -> None:
+        if events.is_empty():
+            return
+        self.events += events.height
+        self.late += int(late.sum())
+        times = events[_TIME]
+        first, last = times.min(), times.max()
+        if isinstance(first, datetime) and isinstance(last, datetime):
+            self.first = min(first, self.first or first)
+            self.last = max(last, self.last or last)
+        asked = times.filter(times.is_between(self._span.start, self._span.end, closed="left"))
+        self.days |= {str(day) for day in asked.dt.date().unique()}
+        live = times >= told_from(self._span.start)
+        for one in self._foldings:
+            one.take(events, late, live)
+
+    def _mark(self, events: pl.DataFrame) -> pl.Series:
+        """Return which events lie behind the newest before them by more than the lateness."""
+        marked = events.select(_CLUSTER, pl.col(_TIME).to_physical().alias("time")).with_columns(
+            pl.col(_CLUSTER)
+            .replace_strict(self._newest_us, default=0, return_dtype=pl.Int64)
+            .alias("before"),
+            pl.col("time").cum_max().over(_CLUSTER).alias("newest"),
+        )
+        newest = pl.max_horizontal("before", "newest")
+        for name, time in marked.group_by(_CLUSTER).agg(newest.max().alias("time")).iter_rows():
+            self._newest_us[name] = time
+        return marked.select((newest - pl.col("time") > LATENESS_US).alias("late"))["late"]
+
+
+def micros(time: datetime) -> int:
+    """Return a time as microseconds of Unix time."""
+    return (time - _EPOCH) // timedelta.resolution
+
+
+def time_of(time_us: int) -> datetime:
+    """Return microseconds of Unix time as a time."""
+    return _EPOCH + timedelta(microseconds=time_us)
