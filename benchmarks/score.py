@@ -40,6 +40,10 @@ class Score:
 
     runs: dict[tuple[str, int], set[str]] = field(default_factory=lambda: defaultdict(set))
     false: Counter[str] = field(default_factory=Counter)
+    """Of medium and above: what somebody must look at."""
+    context: Counter[str] = field(default_factory=Counter)
+    """Of low and informational findings on background, which only add context."""
+    per_run: Counter[tuple[str, int]] = field(default_factory=Counter)
     false_examples: dict[str, str] = field(default_factory=dict)
 
 
@@ -103,11 +107,13 @@ def _score(found: Iterable[dict[str, Any]], by_id: dict[str, dict[str, Any] | No
         attacks = [label for label in evidence if label and label["role"] in ATTACK]
         if not attacks:
             if not any(label and label["role"] in NEUTRAL for label in evidence):
-                score.false[finding["rule.name"]] += 1
+                counted = finding["trailwarden.severity"] in COUNTED
+                (score.false if counted else score.context)[finding["rule.name"]] += 1
                 score.false_examples.setdefault(finding["rule.name"], finding["message"])
             continue
         runs = Counter((label["scenario"], label["round"]) for label in attacks)
         for run, count in runs.items():
+            score.per_run[run] += count >= HALF * len(evidence)
             if count >= HALF * len(evidence) and finding["trailwarden.severity"] in COUNTED:
                 score.runs[run].add(finding["rule.name"])
     return score
@@ -124,10 +130,14 @@ def _print(score: Score, runs: list[tuple[str, int]], background: int, total: in
     for number in rounds:
         hits = sum(1 for kind in kinds if score.runs[kind, number])
         print(f"round {number}: {hits} of {len(kinds)} kinds found")
+    most = score.per_run.most_common(3)
+    told = ", ".join(f"{kind} {number}: {count}" for (kind, number), count in most)
+    print(f"most findings of one kind carried out once (of any severity): {told}")
     false = score.false.total()
-    print(f"{total} findings; {false} false on {background:,} background events: ", end="")
-    print(f"{false / background * 10_000:.2f} per 10,000")
-    for rule, count in score.false.most_common():
+    print(f"{total} findings; {false} false ones of medium or above on {background:,} ", end="")
+    print(f"background events: {false / background * 10_000:.2f} per 10,000; ", end="")
+    print(f"{score.context.total()} low or informational ones")
+    for rule, count in (score.false + score.context).most_common():
         print(f"  {count:5}  {rule}: {score.false_examples[rule]}")
 
 

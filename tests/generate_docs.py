@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from detectors.sigma.compiler import load_rules
+from detectors.sigma.compiler import load_pack
+from detectors.sigma.correlation import Correlation
+from detectors.sigma.pack import Detection
 from detectors.sigma.rule import Category, Level, Rule
 from ingest.schema import (
     EVENT_SCHEMA,
@@ -18,6 +20,7 @@ from ingest.schema import (
     TIME,
 )
 from tests.acts.providers_page import providers_page
+from tests.coverage_page import coverage_page
 from worker.metrics import metrics_page
 from worker.settings import shipped_rules
 from worker.settings_page import settings_page
@@ -34,7 +37,11 @@ _TYPES: Final = {
 }
 
 
-_SOURCES: Final = {"kubernetes": "API server", "linux": "machines and containers"}
+_SOURCES: Final = {
+    "aws": "EKS authenticator",
+    "kubernetes": "API server",
+    "linux": "machines and containers",
+}
 
 
 def schema_page() -> str:
@@ -60,14 +67,17 @@ def schema_page() -> str:
 
 def rules_page() -> str:
     """Return docs/rules.md."""
-    rules = load_rules([shipped_rules()])
+    pack = load_pack([shipped_rules()])
+    rules = (*pack.reporting, *pack.waiting)
+    over_time = sum(isinstance(rule, Correlation) for rule in rules)
     lines = [
         "# The rules",
         "",
         "<!-- Generated from detectors/rules by `make docs`. Do not edit. -->",
         "",
-        f"{len(rules)} rules. Each has its cases beside it: raw records that must match, raw",
-        "records that must not, and the known evasions.",
+        f"{len(rules)} detections, {over_time} of them over time (docs/correlations.md). Each has its",
+        "cases beside it: raw records that must match, raw records that must not, and the known",
+        "evasions.",
     ]
     for category in Category:
         mine = [rule for rule in rules if rule.category is category]
@@ -77,13 +87,16 @@ def rules_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rule(rule: Rule) -> list[str]:
+def _rule(rule: Detection) -> list[str]:
     techniques = ", ".join(rule.techniques)
     catalogue = ", ".join(rule.catalogue)
-    source = _SOURCES[rule.logsource.product]
+    source = rule.type.value if isinstance(rule, Correlation) else _source(rule)
     about = f"{source}; {rule.level.value}; {techniques}; {catalogue}."
     lines = [f"### {rule.title}", "", about, ""]
     lines += [" ".join(rule.description.split()), ""]
+    if rule.requires:
+        names = ", ".join(f"`{name}`" for name in rule.requires)
+        lines += [f"Waits until the site's list {names} has a value (docs/site.md).", ""]
     if rule.falsepositives:
         lines += ["Ordinary causes: " + " ".join(rule.falsepositives), ""]
     if rule.blind_spots:
@@ -91,10 +104,15 @@ def _rule(rule: Rule) -> list[str]:
     return lines
 
 
+def _source(rule: Rule) -> str:
+    return _SOURCES[rule.logsource.product]
+
+
 PAGES: Final = {
     "schema.md": schema_page,
     "rules.md": rules_page,
     "providers.md": providers_page,
+    "coverage.md": coverage_page,
     "metrics.md": metrics_page,
     "settings.md": settings_page,
 }

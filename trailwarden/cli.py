@@ -13,10 +13,12 @@ from typing import Annotated
 import typer
 
 from trailwarden import __version__
-from trailwarden.commands import collect, kibana, quarantine, retention, services
+from trailwarden.commands import collect, kibana, quarantine, retention, rules, services
 from trailwarden.commands.doctor import DOCTOR_EXAMPLES, doctor
 from trailwarden.commands.ledger import EXAMPLES as LEDGER_EXAMPLES
 from trailwarden.commands.ledger import ledger
+from trailwarden.commands.policy import EXAMPLES as POLICY_EXAMPLES
+from trailwarden.commands.policy import policy
 from trailwarden.commands.run import EXAMPLES as RUN_EXAMPLES
 from trailwarden.commands.run import run
 from trailwarden.commands.setup import SETUP_EXAMPLES, setup
@@ -166,7 +168,7 @@ def scan(
         typer.Option(
             metavar="FILE",
             envvar="TRAILWARDEN_CONFIG",
-            help="File of settings, YAML; read only with --elasticsearch.",
+            help="File of settings, YAML: the site's lists and exceptions, and Elasticsearch.",
         ),
     ] = None,
 ) -> None:
@@ -195,6 +197,8 @@ app.command(epilog=DOCTOR_EXAMPLES)(doctor)
 app.command(epilog=LEDGER_EXAMPLES)(ledger)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(retention.app, name="retention")
+app.add_typer(rules.app, name="rules")
 app.command(epilog=VERIFY_EXAMPLES)(verify)
 app.add_typer(services.app, name="services")
 app.add_typer(kibana.app, name="kibana")
+app.command(epilog=POLICY_EXAMPLES)(policy)

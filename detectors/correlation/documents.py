@@ -29,15 +29,17 @@ class Documents:
         self._schema = {column: DTYPES[column] for column in self._columns}
         self.held: list[pl.DataFrame] = []
 
-    def add(self, events: pl.DataFrame, wanted: pl.Series) -> None:
-        """Keep the wanted events, by id, of a batch."""
-        if wanted.is_empty():
+    def add(self, events: pl.DataFrame, rows: pl.Series) -> None:
+        """Keep some rows of a batch."""
+        if rows.is_empty():
             return
-        rows = events.select("event.id").to_series().is_in(wanted.implode())
-        missing = [name for name in self._columns if name not in events.columns]
-        kept = events.filter(rows).with_columns(
-            pl.lit(None, dtype=DTYPES[name]).alias(name) for name in missing
-        )
+        present = [name for name in self._columns if name in events.columns]
+        nothing = [
+            pl.lit(None, dtype=DTYPES[name]).alias(name)
+            for name in self._columns
+            if name not in events.columns
+        ]
+        kept = events.select(present)[rows].with_columns(nothing)
         self.held.append(kept.select(self._columns))
 
     def row(self, event_id: str) -> pl.DataFrame:

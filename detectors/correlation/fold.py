@@ -17,7 +17,7 @@ import polars as pl
 from detectors.correlation.documents import Documents
 from detectors.correlation.episode import Closed, Episode, Episodes, Run, extend
 from detectors.correlation.first_seen import Memory
-from detectors.correlation.report import Circumstances, finding_of, has_values, history_of
+from detectors.correlation.report import Circumstances, finding_of, history_of
 from detectors.correlation.signals import SIGNALS, signals_of
 from detectors.correlation.windowed import MATCHES, Evidence, Step, steps_of, unanswered_of
 from detectors.exceptions import excepted_rows
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from detectors.finding import Finding
     from detectors.sigma.correlation import Correlation
 
-BLOCK: Final = 16_384
+BLOCK: Final = 65_536
 """Signals after which old state is dropped and the bounds are applied."""
 
 SEQUENCE: Final = ("time", "event", "unit", "base", "via")
@@ -120,7 +120,7 @@ class OverTime:
         found = signals_of(events, hits, self.plan, numbers)
         if found.is_empty():
             return
-        self.pending = pl.concat([self.pending, found])
+        self.pending = pl.concat([self.pending, found.select(SIGNALS.names())])
         self.documents.add(events, self._may_show(found))
 
     def _note_times(self, events: pl.DataFrame, late: pl.Series | None) -> None:
@@ -140,12 +140,12 @@ class OverTime:
         return self.clusters[name]
 
     def _may_show(self, found: pl.DataFrame) -> pl.Series:
-        """Return the events that a finding may have to show: not what was seen long ago."""
+        """Return the rows that a finding may have to show: not what was seen long ago."""
         if not self._seen_units:
-            return found["event"].unique()
+            return found["row"].unique()
         learns = pl.col("unit").is_in(self._seen_units)
         candidates = self.memory.unseen(found.filter(learns), self.plan.units)
-        return pl.concat([found.filter(~learns)["event"], candidates["event"]]).unique()
+        return pl.concat([found.filter(~learns)["row"], candidates["row"]]).unique()
 
     def release(self, watermark: int | Mapping[str, int] | None) -> Released:
         """Fold all that lies before the watermark; None: all there is.
@@ -254,7 +254,7 @@ class OverTime:
         evidence = began.step.evidence(began.step.rows, run.row)
         around = self._around(correlation, began, evidence)
         finding = finding_of(
-            correlation, event, around, self.site, self.plan.bases_of(run.correlation)
+            correlation, event, around, self.site, self.plan.bases[run.correlation]
         )
         received: datetime = event["event.created"] or event["@timestamp"]
         dated = self.documents.is_dated(event)
@@ -293,7 +293,7 @@ class OverTime:
             evidence.times,
             evidence.events,
             evidence.audit_ids,
-            evidence.values if has_values(correlation) else (),
+            evidence.values,
             run.first_us if correlation.type is CorrelationType.ABSENCE else None,
             history_of(correlation, began.step.rows.row(run.row, named=True)) if new else "",
         )

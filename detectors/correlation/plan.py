@@ -6,7 +6,7 @@ is one window that is kept: a correlation has one, or one for each alternative o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -99,21 +99,38 @@ class Plan:
     kept_rules: frozenset[int]
     """Of these, the ones whose events are evidence in themselves: all but those that only serve to
     learn what is usual."""
+    feeding: pl.DataFrame
+    """The feeds as rows: ``rule``, ``unit``, ``base``, ``via``, and for ``group``, ``values``,
+    ``peers``, ``number_of`` and ``shown`` an index in ``shapes`` each, null where there is none."""
+    shapes: tuple[tuple[str, ...], ...]
+    """Combinations of columns that signals are told apart by."""
+    read: tuple[str, ...]
+    """Columns of events that signals are made of."""
     across_clusters: bool = False
     """Whether groups reach over clusters: all clusters then have one time."""
     state_rows: int = STATE_ROWS
     """Of each cluster."""
 
-    def bases_of(self, correlation: int) -> tuple[Rule, ...]:
-        """Return the rules that a correlation joins, whatever stands between."""
-        units = set(self.units.filter(pl.col("correlation") == correlation)["unit"])
-        wanted = {feed.rule for feed in self.feeds if feed.unit in units}
-        return tuple(rule for index, rule in enumerate(self.pack_rules) if index in wanted)
+    by_type: dict[CorrelationType, list[int]] = field(init=False)
+    bases: tuple[tuple[Rule, ...], ...] = field(init=False)
+    """By correlation: the rules that it joins, whatever stands between."""
+
+    def __post_init__(self) -> None:
+        """Work out what is asked again and again."""
+        by_type: dict[CorrelationType, list[int]] = {kind: [] for kind in CorrelationType}
+        owner: dict[int, int] = {}
+        for unit, index in self.units.select("unit", "correlation").iter_rows():
+            by_type[self.correlations[index].type].append(unit)
+            owner[unit] = index
+        joined: list[dict[int, Rule]] = [{} for _ in self.correlations]
+        for feed in self.feeds:
+            joined[owner[feed.unit]][feed.rule] = self.pack_rules[feed.rule]
+        object.__setattr__(self, "by_type", by_type)
+        object.__setattr__(self, "bases", tuple(tuple(found.values()) for found in joined))
 
     def units_of(self, *types: CorrelationType) -> list[int]:
         """Return the units of correlations of these types."""
-        rows = self.units.select("unit", "correlation").iter_rows()
-        return [unit for unit, index in rows if self.correlations[index].type in types]
+        return [unit for kind in types for unit in self.by_type[kind]]
 
 
 def plan_for(
@@ -161,9 +178,56 @@ def plan_for(
         _columns(chosen),
         frozenset(feed.rule for feed in feeds),
         frozenset(feed.rule for feed in feeds if feed.unit not in learners),
+        *_feeding(feeds, learners, () if across_clusters else (_CLUSTER,)),
         across_clusters,
         state_rows,
     )
+
+
+_CLUSTER: Final = "orchestrator.cluster.name"
+_FEEDING: Final = {
+    "rule": pl.UInt32(),
+    "unit": pl.UInt32(),
+    "base": pl.UInt8(),
+    "via": pl.UInt32(),
+    "group": pl.UInt32(),
+    "values": pl.UInt32(),
+    "peers": pl.UInt32(),
+    "number_of": pl.UInt32(),
+    "shown": pl.UInt32(),
+}
+
+
+def _feeding(
+    feeds: Iterable[Feed], learners: set[int], within: tuple[str, ...]
+) -> tuple[pl.DataFrame, tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    """Return feeds as a frame, the combinations of columns they ask for, and all these columns.
+
+    Parameters
+        within: columns that stand before those of each group.
+    """
+    shapes: dict[tuple[str, ...], int] = {}
+
+    def shape(columns: tuple[str, ...]) -> int:
+        return shapes.setdefault(columns, len(shapes))
+
+    rows = [
+        (
+            feed.rule,
+            feed.unit,
+            feed.base,
+            feed.via,
+            shape(within + feed.group_by),
+            shape(feed.values) if feed.values else None,
+            shape(within + feed.peers) if feed.peers else None,
+            shape((feed.number,)) if feed.number else None,
+            shape(feed.values) if feed.values and feed.unit not in learners else None,
+        )
+        for feed in feeds
+    ]
+    always = ("@timestamp", _CLUSTER, "event.id", "kubernetes.audit.auditID")
+    read = dict.fromkeys((*always, *(column for columns in shapes for column in columns)))
+    return pl.DataFrame(rows, schema=_FEEDING, orient="row"), tuple(shapes), tuple(read)
 
 
 _SEEN: Final = CorrelationType.FIRST_SEEN

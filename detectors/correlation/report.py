@@ -6,7 +6,7 @@ events; who did what where is told by the event that completed it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,7 +69,10 @@ def finding_of(
     cluster = event["orchestrator.cluster.name"] if around.cluster is None else around.cluster
     columns = correlation.bases[around.base].group_by
     group = [str(event.get(column)) for column in columns]
-    identifier = episode_id(correlation.id, cluster, group, around.times[0])
+    new = correlation.type is CorrelationType.FIRST_SEEN
+    values = [str(event.get(column)) for column in correlation.fields] if new else []
+    identifier = episode_id(correlation.id, cluster, [*group, *values], around.times[0])
+    around = replace(around, values=[" ".join(values)]) if new else around
     time = event["@timestamp"] if around.deadline_us is None else _time(around.deadline_us)
     words = _words(correlation, around)
     severity = in_context(correlation, event, site, bases=bases)
@@ -149,11 +152,6 @@ def history_of(correlation: Correlation, known: Mapping[str, Any]) -> str:
     number = f"{most:,} or more" if count >= most else f"{count:,}"
     of_whom = " of its peers" if known["by_peers"] else ""
     return f"{number} events{of_whom} since {_time(known['known_since']):%Y-%m-%d %H:%M} UTC"
-
-
-def has_values(correlation: Correlation) -> bool:
-    """Return whether the values of its field are what it is about."""
-    return correlation.type in {CorrelationType.VALUE_COUNT, CorrelationType.FIRST_SEEN}
 
 
 def _time(time_us: int) -> datetime:

@@ -40,6 +40,8 @@ MATCHES: Final = pl.Schema(
 )
 
 _GROUP: Final = ("unit", "key")
+_SPREAD: Final = pl.lit(0x9E3779B97F4A7C15, dtype=pl.UInt64)
+"""An odd number without pattern: two hashes become one (Knuth, TAOCP 6.4)."""
 
 MAX_EVIDENCE: Final = 100
 """Events that a finding names; the count says how many there are."""
@@ -84,7 +86,8 @@ def steps_of(rows: pl.DataFrame, state: State) -> list[Step]:
     learns = pl.col("unit").is_in(plan.units_of(CorrelationType.FIRST_SEEN))
     waits = pl.col("unit").is_in(plan.units_of(CorrelationType.ABSENCE))
     steps = []
-    if (windowed := rows.filter(~learns & ~waits)).height:
+    windowed = _with_a_beginning(rows.filter(~learns & ~waits), state)
+    if windowed.height:
         keys = windowed.select(_GROUP).unique()
         held = state.tails.join(keys, on=_GROUP, how="semi")
         both = pl.concat([held.with_columns(fresh=False), windowed.with_columns(fresh=True)])
@@ -99,10 +102,26 @@ def steps_of(rows: pl.DataFrame, state: State) -> list[Step]:
     return steps
 
 
+def _with_a_beginning(rows: pl.DataFrame, state: State) -> pl.DataFrame:
+    """Return the rows without later steps of a sequence that has no first one.
+
+    The second step of many sequences is ordinary work, such as any request that succeeds.
+    """
+    ordered = state.plan.units_of(CorrelationType.TEMPORAL_ORDERED)
+    later = pl.col("unit").is_in(ordered) & (pl.col("base") > 0)
+    if not ordered or (waiting := rows.filter(later)).is_empty():
+        return rows
+    first = pl.col("unit").is_in(ordered) & (pl.col("base") == 0)
+    begun = pl.concat([one.filter(first).select(_GROUP) for one in (state.tails, rows)]).unique()
+    alive = waiting.join(begun, on=_GROUP, how="semi", maintain_order="left")
+    return pl.concat([rows.filter(~later), alive])
+
+
 def _first_seen(rows: pl.DataFrame, state: State) -> Step:
     joined = rows.join(state.plan.units, on="unit", how="left")
     new = state.memory.observe(joined).sort("time", "event", "unit", "base")
-    return _as_told(new, _of_one)
+    # Each new value of a group is an episode of its own: a second stranger is another stranger.
+    return _as_told(new.with_columns(pl.col("key") * _SPREAD + pl.col("value")), _of_one)
 
 
 def unanswered_of(state: State) -> Step:
@@ -127,7 +146,7 @@ def _as_told(rows: pl.DataFrame, evidence: Callable[[pl.DataFrame, int], Evidenc
 def _of_one(rows: pl.DataFrame, row: int) -> Evidence:
     own = rows.row(row, named=True)
     audit = [own["audit"]] if own["audit"] else []
-    return Evidence([own["time"]], [own["event"]], audit, [own["text"]])
+    return Evidence([own["time"]], [own["event"]], audit, [])
 
 
 def _of_absence(rows: pl.DataFrame, row: int) -> Evidence:

@@ -10,7 +10,14 @@ from detectors.case_check import subject_of, with_own_cases
 from detectors.case_events import events_of
 from detectors.engine import detect
 from detectors.mutation import Mutant, Turn, conditions, holds, mutants_of, truths_of
-from detectors.mutation_over_time import changes, mutants_over_time
+from detectors.mutation_over_time import (
+    _is_noticed,
+    _plan,
+    _rows,
+    _trial,
+    changes,
+    mutants_over_time,
+)
 from detectors.sigma.compiler import load_pack
 from detectors.sigma.correlation import Correlation
 from detectors.sigma.rule import Rule
@@ -183,6 +190,19 @@ def test_cases_at_the_bound_and_of_two_groups_hold_them_in_place(tmp_path: Path)
         Turn.GROUP_BY,
     ]
     assert found[0].what == "deleted: act: kubernetes.audit.verb is 'delete' (line 5)"
+
+
+def test_what_is_not_changed_is_noticed_by_no_case() -> None:
+    """Folding all cases at once, each in clusters of its own, says what a trial of each says."""
+    pack = load_pack([COMMUNITY])
+    for correlation in pack.correlations:
+        if correlation.id in pack.silent:
+            continue
+        cases = subject_of(correlation, pack, Site(), BASES).cases
+        trial = _trial(correlation, pack, events_of(cases))
+        usual = {rule.id: _rows(trial, rule, None) for rule in trial.rules}
+        assert not _is_noticed(trial, _plan(trial, trial.below), usual)
+        assert _is_noticed(trial, _plan(trial, trial.below), dict.fromkeys(usual, 0))
 
 
 def test_the_cases_of_the_community_rules_hold_nearly_everything_in_place() -> None:

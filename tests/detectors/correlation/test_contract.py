@@ -109,17 +109,27 @@ def test_a_value_is_new_once_its_group_is_known(
 ) -> None:
     ordered, batches = arrived
     found, _ = run(plan(SEEN), batches, LATENESS_S)
-    episodes = _first_of_episodes(expected_first_seen(SEEN, ordered, START_US), SEEN)
-    assert [(at, group.removeprefix("user.name=")) for at, group, _, _ in told(found)] == episodes
+    got = [
+        (
+            one.order[0] - START_US,
+            str(one.document["user.name"]),
+            one.document["trailwarden.correlation.values"][0],
+        )
+        for one in found
+    ]
+    assert sorted(got) == _first_of_episodes(expected_first_seen(SEEN, ordered, START_US), SEEN)
+    assert len({one.id for one in found}) == len(found)
 
 
-def _first_of_episodes(moments: list[tuple[int, str]], of: Correlation) -> list[tuple[int, str]]:
-    last: dict[str, int] = {}
+def _first_of_episodes(
+    moments: list[tuple[int, str, str]], of: Correlation
+) -> list[tuple[int, str, str]]:
+    last: dict[tuple[str, str], int] = {}
     begun = []
-    for at, user in moments:
-        if user not in last or at - last[user] > of.timespan_us:
-            begun.append((at, user))
-        last[user] = at
+    for at, user, value in moments:
+        if (user, value) not in last or at - last[user, value] > of.timespan_us:
+            begun.append((at, user, value))
+        last[user, value] = at
     return sorted(begun)
 
 

@@ -77,7 +77,7 @@ def test_what_only_credentials_would_show_is_not_called_blind_and_not_suggested(
 
 
 def test_the_request_for_a_token_may_be_logged_and_the_answer_may_not() -> None:
-    token = {"resource": "serviceaccounts", "subresource": "token"}
+    token: dict[str, Any] = {"resource": "serviceaccounts", "subresource": "token"}
     (insertion,) = insertions(ABOVE_NONE, act(sight(*NEEDS_BODY, **token)))
     assert insertion.rule.level is AuditLevel.REQUEST
     answer = act(sight(AuditLevel.REQUEST_RESPONSE, **token))

@@ -1,0 +1,1 @@
+"""Which rules an API server's audit policy lets fire, and what smallest change lets the others."""
