@@ -14,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Raised by one whenever a column is added, changed or removed; a name is never used again."""
 
 TEXT: Final = pl.String()
@@ -220,6 +220,11 @@ _POD_SPEC: Final = (
     Column(_POD + "ephemeral_containers", TEXTS, "names of the ephemeral containers"),
     Column(_POD + "images", TEXTS, "images as written", ("requestObject.spec.containers.image",)),
     Column(_POD + "image_registries", TEXTS, "registry host of each image, docker.io if none"),
+    Column(
+        _POD + "repositories",
+        TEXT,
+        "repositories of all images, sorted, joined by commas: one value that can be seen first",
+    ),
     Column(
         _POD + "commands", TEXTS, "command and args of each container, hook and probe, redacted"
     ),

@@ -134,6 +134,7 @@ def _container_level(found: list[tuple[str, Mapping[str, Any]]], redactor: Redac
         P + "ephemeral_containers": names["ephemeralContainers"],
         P + "images": images,
         P + "image_registries": sorted({registry(image) for image in images}),
+        P + "repositories": ",".join(sorted({repository(image) for image in images})) or None,
         P + "commands": [" ".join(command) for command in commands],
         P + "decoded_commands": [decode_command(command) for command in commands],
         P + "capabilities": _capabilities(contexts),
@@ -249,6 +250,24 @@ def registry(image: str) -> str:
     if not slash or not is_host or first == _DOCKER_LEGACY:
         return _DOCKER
     return first.lower()
+
+
+def repository(image: str) -> str:
+    """Return an image reference without tag and digest, with its registry: its full name.
+
+    Source: distribution/reference, ``ParseNormalizedNamed``: Docker Hub's own images are in
+    ``library``.
+    """
+    name = image.partition("@")[0]
+    path, colon, tag = name.rpartition(":")
+    if colon and "/" not in tag:
+        name = path
+    host = registry(image)
+    first, _, rest = name.partition("/")
+    if host == _DOCKER:
+        inner = rest if first.lower() in (_DOCKER, _DOCKER_LEGACY) else name
+        return f"{_DOCKER}/{inner if '/' in inner else f'library/{inner}'}"
+    return f"{host}/{rest}"
 
 
 def _flag(value: object) -> bool | None:

@@ -77,6 +77,7 @@ def test_every_workload_and_container_is_looked_into(resource: str, kind: str) -
         **({"ephemeral_containers": ["x"]} if kind == "ephemeralContainers" else {}),
         "images": ["evil.example.com/x:1"],
         "image_registries": ["evil.example.com"],
+        "repositories": "evil.example.com/x",
         "commands": ["sh -c id"],
         "decoded_commands": ["sh -c id"],
         "privileged": True,
@@ -243,6 +244,31 @@ def test_one_writable_mount_of_many_counts() -> None:
 def test_an_image_names_its_registry(image: str, host: str) -> None:
     assert registry(image) == host
     assert facet({"containers": [{"image": image}]})["image_registries"] == [host]
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("nginx", "docker.io/library/nginx"),
+        ("nginx:1.27", "docker.io/library/nginx"),
+        ("index.docker.io/library/nginx:1", "docker.io/library/nginx"),
+        ("docker.io/nginx@sha256:0123", "docker.io/library/nginx"),
+        ("evil/x:1@sha256:0123", "docker.io/evil/x"),
+        ("registry:5000/a", "registry:5000/a"),
+        ("registry:5000/a/b:1", "registry:5000/a/b"),
+        ("QUAY.IO/a/b", "quay.io/a/b"),
+    ],
+)
+def test_an_image_has_a_repository_whatever_its_tag(image: str, name: str) -> None:
+    assert facet({"containers": [{"image": image}]})["repositories"] == name
+
+
+def test_repositories_are_one_value_in_whatever_order_the_containers_stand() -> None:
+    images = [{"image": "b/x:1"}, {"image": "a:2"}, {"image": "b/x:2"}]
+    expected = "docker.io/b/x,docker.io/library/a"
+    assert facet({"containers": images})["repositories"] == expected
+    assert facet({"initContainers": images[::-1]})["repositories"] == expected
+    assert "repositories" not in facet({"containers": [{"name": "x"}]})
 
 
 def test_hooks_and_probes_run_commands_too() -> None:
