@@ -93,13 +93,13 @@ class Memory:
             .join(units.select("unit", "timespan"), on="unit", maintain_order="left")
             .join(held, on=["unit", "key", "value"], how="left", maintain_order="left")
         )
-        before = pl.col("time").shift(1).over("unit", "key", "value").fill_null(pl.col("last"))
+        stamp = pl.col("time") // _rounding() * _rounding()
+        before = stamp.shift(1).over("unit", "key", "value").fill_null(pl.col("last"))
         return joined.filter(before.is_null() | (pl.col("time") - before > pl.col("timespan")))
 
     def _told(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return rows with ``new``, ``known``, ``known_events`` and ``known_since``; learn them."""
-        rounding = pl.max_horizontal(pl.col("timespan") // _ROUNDING, pl.lit(1))
-        rows = rows.with_columns((pl.col("time") // rounding * rounding).alias("stamp"))
+        rows = rows.with_columns((pl.col("time") // _rounding() * _rounding()).alias("stamp"))
         rows = self._against_groups(rows.sort(*_GROUP, "time", "event", "base"))
         return self._against_values(rows.sort(*_PAIR, "time", "event", "base"))
 
@@ -165,6 +165,10 @@ class Memory:
         self.seen, gone = _kept(self.seen, spans, now_us, most_rows)
         self.groups, also = _kept(self.groups, spans, now_us, most_rows)
         return gone + also
+
+
+def _rounding() -> pl.Expr:
+    return pl.max_horizontal(pl.col("timespan") // _ROUNDING, pl.lit(1))
 
 
 def _kept(

@@ -39,6 +39,9 @@ BLOCK: Final = 65_536
 SEQUENCE: Final = ("time", "event", "unit", "base", "via")
 CLUSTER: Final = "orchestrator.cluster.name"
 
+_KNOWN: Final = ("known_events", "known_since", "by_peers")
+"""What is known of a group in which something is seen for the first time."""
+
 _ALL: Final = ""
 """Name of the one cluster where groups reach over clusters."""
 
@@ -206,15 +209,40 @@ class OverTime:
         begun: list[_Began] = []
         for units in self.plan.levels:
             rows = _activated(block.filter(pl.col("unit").is_in(units)), matched)
-            for step in steps_of(rows, self) if rows.height else ():
-                matched = pl.concat([matched, step.matches])
-                begun += [_Began(run, step) for run in self._runs(step.matches)]
+            steps = [step for step in steps_of(rows, self) if step.matches.height]
+            if steps:
+                matched = pl.concat([matched, *(step.matches for step in steps)])
+                begun += self._begun(steps)
         self._tell(begun, out)
 
-    def _runs(self, matches: pl.DataFrame) -> Iterator[Run]:
-        """Join matches that follow each other within the timespan; an episode has one or more."""
-        if matches.is_empty():
-            return
+    def _begun(self, steps: Sequence[Step]) -> Iterator[_Began]:
+        """Yield the runs of matches, with what is told of those that may begin an episode."""
+        matches = pl.concat(
+            step.matches.with_columns(pl.lit(number, dtype=pl.UInt8).alias("step"))
+            for number, step in enumerate(steps)
+        )
+        by_step: dict[int, list[Run]] = {number: [] for number in range(len(steps))}
+        for number, run in self._runs(matches):
+            if self.episodes.continues(run) is None:
+                by_step[number].append(run)
+            else:
+                yield _Began(run, None, None)
+        for number, runs in by_step.items():
+            yield from self._told(steps[number], runs) if runs else ()
+
+    def _told(self, step: Step, runs: Sequence[Run]) -> Iterator[_Began]:
+        rows = [run.row for run in runs]
+        known: Sequence[Any] = rows
+        if "known_events" in step.rows.columns:
+            known = step.rows.select(_KNOWN)[rows].rows(named=True)
+        for run, evidence, about in zip(runs, step.evidence(step.rows, rows), known, strict=True):
+            yield _Began(run, evidence, about)
+
+    def _runs(self, matches: pl.DataFrame) -> Iterator[tuple[int, Run]]:
+        """Join matches that follow each other within the timespan; an episode has one or more.
+
+        Each with the number of its step, which is the same for all matches of a correlation.
+        """
         spans = self.plan.units.select("unit", "timespan")
         group = ("correlation", "cluster", "key")
         ordered = matches.join(spans, on="unit").sort(*group, "time", "event", "unit")
@@ -228,11 +256,13 @@ class OverTime:
             pl.col("event").n_unique().alias("events"),
             pl.col("base", "row", "count").first(),
             pl.col("timespan").first().alias("timespan_us"),
+            pl.col("step").first(),
         )
-        for row in found.drop("n").iter_rows(named=True):
-            yield Run(**row)
+        for *run, step in found.drop("n").iter_rows():
+            yield step, Run(*run)
 
     def _tell(self, begun: list[_Began], out: Released) -> None:
+        events = self.documents.of({one.run.event for one in begun if one.evidence})
         for one in sorted(begun, key=lambda one: (one.run.first_us, one.run.event)):
             run = one.run
             episode = self.episodes.continues(run)
@@ -241,17 +271,17 @@ class OverTime:
                 continue
             if (run.correlation, run.key) in self.episodes.open:
                 out.closed += self.episodes.end(run.correlation, run.key)
-            self._begin(one, out)
+            if one.evidence and (event := events.get(run.event)):
+                self._begin(one, one.evidence, event, out)
+            else:
+                self.evicted["documents"] += 1
 
-    def _begin(self, began: _Began, out: Released) -> None:
+    def _begin(
+        self, began: _Began, evidence: Evidence, event: Mapping[str, Any], out: Released
+    ) -> None:
         """Begin an episode, and report it."""
         run = began.run
-        event = self.documents.of(run.event)
-        if event is None:
-            self.evicted["documents"] += 1
-            return
         correlation = self.plan.correlations[run.correlation]
-        evidence = began.step.evidence(began.step.rows, run.row)
         around = self._around(correlation, began, evidence)
         finding = finding_of(
             correlation, event, around, self.site, self.plan.bases[run.correlation]
@@ -295,7 +325,7 @@ class OverTime:
             evidence.audit_ids,
             evidence.values,
             run.first_us if correlation.type is CorrelationType.ABSENCE else None,
-            history_of(correlation, began.step.rows.row(run.row, named=True)) if new else "",
+            history_of(correlation, began.known) if new else "",
         )
 
     def _let_time_pass(self, times: list[int] | None, out: Released) -> None:
@@ -304,7 +334,8 @@ class OverTime:
         self.folded_us = [max(pair) for pair in zip(self.folded_us, now, strict=True)]
         if self.waiting.height:
             step = unanswered_of(self)
-            self._tell([_Began(run, step) for run in self._runs(step.matches)], out)
+            if step.matches.height:
+                self._tell(list(self._begun([step])), out)
         out.closed += self.episodes.close(None if times is None else self.folded_us)
         if self.documents.held:
             self.documents.keep_only(
@@ -337,7 +368,10 @@ class OverTime:
 @dataclass(frozen=True, slots=True)
 class _Began:
     run: Run
-    step: Step
+    evidence: Evidence | None
+    """None: an episode was going on that it continues."""
+    known: Any
+    """Of first_seen: what was known of the group, by _KNOWN."""
 
 
 def _activated(rows: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:

@@ -20,7 +20,7 @@ from detectors.correlation.windows import counted, holds
 from detectors.sigma.correlation import CorrelationType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from detectors.correlation.first_seen import Memory
     from detectors.correlation.plan import Plan
@@ -56,6 +56,15 @@ class Evidence:
     audit_ids: list[str]
     values: list[str]
 
+    def add(self, time_us: int, event: str, audit: str | None, value: str | None) -> None:
+        """Take up one more event; what was said before is not said again."""
+        self.times.append(time_us)
+        self.events.append(event)
+        if audit is not None and audit not in self.audit_ids:
+            self.audit_ids.append(audit)
+        if value is not None and value not in self.values:
+            self.values.append(value)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
@@ -64,8 +73,9 @@ class Step:
     matches: pl.DataFrame
     """Under MATCHES."""
     rows: pl.DataFrame
-    evidence: Callable[[pl.DataFrame, int], Evidence]
-    """Of ``rows`` and a match's row."""
+    evidence: Callable[[pl.DataFrame, Sequence[int]], list[Evidence]]
+    """Of ``rows`` and the rows of some matches: all at once, since each call of Polars costs as
+    much as hundreds of rows."""
     tail: pl.DataFrame
     """Under SIGNALS: what later signals of these groups need."""
 
@@ -136,23 +146,28 @@ def unanswered_of(state: State) -> Step:
     return _as_told(over, _of_absence)
 
 
-def _as_told(rows: pl.DataFrame, evidence: Callable[[pl.DataFrame, int], Evidence]) -> Step:
+def _as_told(
+    rows: pl.DataFrame, evidence: Callable[[pl.DataFrame, Sequence[int]], list[Evidence]]
+) -> Step:
     rows = rows.with_columns(
         pl.int_range(pl.len(), dtype=pl.Int64).alias("row"), pl.lit(1.0).alias("count")
     )
     return Step(_as_matches(rows), rows, evidence, pl.DataFrame(schema=SIGNALS))
 
 
-def _of_one(rows: pl.DataFrame, row: int) -> Evidence:
-    own = rows.row(row, named=True)
-    audit = [own["audit"]] if own["audit"] else []
-    return Evidence([own["time"]], [own["event"]], audit, [])
+def _of_one(rows: pl.DataFrame, at: Sequence[int]) -> list[Evidence]:
+    return _alone(rows, at, "time")
 
 
-def _of_absence(rows: pl.DataFrame, row: int) -> Evidence:
-    own = rows.row(row, named=True)
-    audit = [own["audit"]] if own["audit"] else []
-    return Evidence([own["asked"]], [own["event"]], audit, [])
+def _of_absence(rows: pl.DataFrame, at: Sequence[int]) -> list[Evidence]:
+    return _alone(rows, at, "asked")
+
+
+def _alone(rows: pl.DataFrame, at: Sequence[int], time: str) -> list[Evidence]:
+    own = rows[at].select(time, "event", "audit").rows()
+    return [
+        Evidence([time_us], [event], [audit] * bool(audit), []) for time_us, event, audit in own
+    ]
 
 
 def windows(rows: pl.DataFrame, plan: Plan) -> list[Step]:
@@ -219,21 +234,29 @@ def _step(rows: pl.DataFrame, test: pl.Expr, number: str) -> Step:
     return Step(_as_matches(matches), rows, _in_window, kept.select(SIGNALS.names()))
 
 
-def _in_window(rows: pl.DataFrame, row: int) -> Evidence:
-    """Return what counts at a row."""
-    group = rows["group"][row]
-    own = rows.filter(
-        (pl.col("group") == group) & (pl.col("row") <= row) & (pl.col("end") > row)
-    ).sort("time", "event")
-    return _named(own)
+def _in_window(rows: pl.DataFrame, at: Sequence[int]) -> list[Evidence]:
+    """Return what counts at some rows; all of them are of one group, and follow each other."""
+    upto = pl.Series("at", at, dtype=pl.Int64)
+    # Expiries never fall: a row before the first that is not over at `at` is too old for it.
+    oldest = rows["expiry"].search_sorted(upto, side="right").cast(pl.Int64)
+    spans = pl.DataFrame({"at": upto, "oldest": oldest}).with_row_index("nth")
+    within = spans.select("nth", "at", pl.int_ranges("oldest", pl.col("at") + 1).alias("place"))
+    within = within.explode("place")
+    own = pl.concat([within, rows.select("end", *_NAMED)[within["place"]]], how="horizontal")
+    return _named(own.filter(pl.col("end") > pl.col("at")), len(at))
 
 
-def _named(own: pl.DataFrame) -> Evidence:
-    own = own.unique("event", keep="first", maintain_order=True).head(MAX_EVIDENCE)
-    audit = own["audit"].drop_nulls().unique(maintain_order=True)
-    values = own["text"].drop_nulls().unique(maintain_order=True)
-    times, events = own["time"].to_list(), own["event"].to_list()
-    return Evidence(times, events, audit.to_list(), values.to_list())
+_NAMED: Final = ("time", "event", "audit", "text")
+
+
+def _named(own: pl.DataFrame, runs: int) -> list[Evidence]:
+    """Return the evidence of each run, of rows in order that say in ``nth`` whose they are."""
+    events = own.unique(["nth", "event"], keep="first", maintain_order=True)
+    found = [Evidence([], [], [], []) for _ in range(runs)]
+    kept = events.filter(pl.int_range(pl.len()).over("nth") < MAX_EVIDENCE)
+    for nth, time, event, audit, text in kept.select("nth", *_NAMED).iter_rows():
+        found[nth].add(time, event, audit, text)
+    return found
 
 
 def _chain(rows: pl.DataFrame, _: Plan) -> Step:
@@ -248,8 +271,13 @@ def _chain(rows: pl.DataFrame, _: Plan) -> Step:
     return Step(_as_matches(matches), chains, _of_chain, kept.select(SIGNALS.names()))
 
 
-def _of_chain(chains: pl.DataFrame, row: int) -> Evidence:
-    return _named(chains[ordered.chain_ending_at(chains, row)])
+def _of_chain(chains: pl.DataFrame, at: Sequence[int]) -> list[Evidence]:
+    steps = [
+        (nth, row) for nth, end in enumerate(at) for row in ordered.chain_ending_at(chains, end)
+    ]
+    spans = pl.DataFrame(steps, schema={"nth": pl.UInt32, "place": pl.Int64}, orient="row")
+    own = pl.concat([spans, chains.select(_NAMED)[spans["place"]]], how="horizontal")
+    return _named(own, len(at))
 
 
 def _as_matches(rows: pl.DataFrame) -> pl.DataFrame:

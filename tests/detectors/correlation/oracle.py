@@ -113,7 +113,7 @@ def _holds(correlation: Correlation, number: float) -> bool:
 
 def expected_first_seen(
     correlation: Correlation, events: Iterable[Event], start_us: int
-) -> list[tuple[int, str]]:
+) -> list[tuple[int, str, str]]:
     """Return when a user has a value that is new, once enough of the user is known."""
     learning = correlation.learning
     last: dict[tuple[str, str], int] = {}
@@ -131,7 +131,7 @@ def expected_first_seen(
         new = before is None or event.time_us - before > correlation.timespan_us
         learned = count >= learning.events and event.time_us - first >= learning.time_us
         if new and learned:
-            found.append((event.time_us - start_us, event.user))
+            found.append((event.time_us - start_us, event.user, event.value))
         last[event.user, event.value] = stamp
         known[event.user] = [first, count + 1, stamp]
     return found

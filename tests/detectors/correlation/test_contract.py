@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 VALUE = ("orchestrator.resource.name",)
 NUMBER = ("http.response.status_code",)
 LATENESS_S = 30.0
+PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
+"""Without shrinking: an example takes some hundredths of a second, and thousands would follow."""
 
 COUNTS = {
     "at least one": correlation(Kind.EVENT_COUNT, 10, gte=1),
@@ -89,7 +91,7 @@ def _cut(events: Sequence[Event], places: Sequence[int]) -> list[list[Event]]:
 
 
 @pytest.mark.parametrize("name", COUNTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, phases=PHASES)
 @given(arrived=arrivals())
 def test_windows_hold_what_they_should(
     name: str, arrived: tuple[list[Event], list[list[Event]]]
@@ -102,7 +104,7 @@ def test_windows_hold_what_they_should(
 SEEN = correlation(Kind.FIRST_SEEN, 20, fields=VALUE, learning=Learning(3, 5 * SECOND))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, phases=PHASES)
 @given(arrived=arrivals())
 def test_a_value_is_new_once_its_group_is_known(
     arrived: tuple[list[Event], list[list[Event]]],
@@ -134,7 +136,7 @@ def _first_of_episodes(
 
 
 @pytest.mark.parametrize("rules", [("a", "b"), ("a",)])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, phases=PHASES)
 @given(arrived=arrivals())
 def test_what_is_not_answered_in_time_is_told(
     rules: tuple[str, ...], arrived: tuple[list[Event], list[list[Event]]]
@@ -178,7 +180,7 @@ ALL = plan(
 """Every kind at once, one of them on top of another."""
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=60, deadline=None, phases=PHASES)
 @given(arrived=arrivals(), stops=st.sets(st.integers(0, 4)))
 def test_restarts_change_nothing(
     arrived: tuple[list[Event], list[list[Event]]], stops: set[int]
