@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from detectors.finding import COPIED
-from ingest.schema import DTYPES, FLAG, NUMBER, TEXT, TEXTS, TIME
+from ingest.column import FLAG, NUMBER, TEXT, TEXTS, TIME
+from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

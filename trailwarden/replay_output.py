@@ -131,7 +131,7 @@ def _ordered(result: ReplayResult) -> list[RuleCounts]:
     """Return what changed most first, then what is loudest."""
     return sorted(
         result.rules.values(),
-        key=lambda one: (-(one.gained + one.lost), -one.new, one.title, one.id),
+        key=lambda one: (-(one.gained + one.lost), -one.releveled, -one.new, one.title, one.id),
     )
 
 
@@ -147,17 +147,17 @@ def print_result(result: ReplayResult, out: Path) -> None:
 
 def _table(result: ReplayResult, width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", width=width)
-    for column in ("baseline", "new", "gained", "lost", "a day", "worst day"):
+    for column in ("baseline", "new", "gained", "lost", "level", "a day", "worst day"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("rule", overflow="fold", ratio=1)
     for counts in _ordered(result):
         noise = noise_of(counts, len(result.days))
-        figures = [counts.old, counts.new, counts.gained, counts.lost]
+        figures = [counts.old, counts.new, counts.gained, counts.lost, counts.releveled]
         worst = f"{noise.worst:,} on {noise.worst_day}" if noise.worst_day else ""
         cells = [f"{figure:,}" for figure in figures]
         if not result.compared:
-            cells[0] = cells[3] = ""
-        style = "bold" if counts.gained or counts.lost else "dim"
+            cells[0] = cells[3] = cells[4] = ""
+        style = "bold" if counts.gained or counts.lost or counts.releveled else "dim"
         title = f"{printable(counts.title)} ({counts.level})"
         table.add_row(*cells, f"{noise.mean:,.1f}", worst, Text(title, style=style))
     return table

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from detectors.finding import SEVERITY
-from ingest.schema import NUMBER, TEXT, TEXTS
+from ingest.column import NUMBER, TEXT, TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,15 +15,12 @@ import typer
 
 from detectors.attack import TECHNIQUES
 from detectors.case_check import has_cases, subject_of, with_own_cases
-from detectors.case_events import events_of
+from detectors.case_events import TrialError, events_of
 from detectors.exceptions import expired, hides
 from detectors.message import printable
 from detectors.sigma.compiler import load_pack
-from detectors.sigma.errors import InvalidRulesError, RefusedError
+from detectors.sigma.errors import InvalidRulesError
 from detectors.sigma.rule import Rule
-from detectors.sigma.rule_file import read_bytes
-from detectors.sigma.strict_yaml import Mapping, parse_all
-from detectors.trial import TrialError
 from trailwarden.exit_code import ExitCode
 from trailwarden.rules_pack import Loaded, bases_of, folders_of
 from worker.configuration import InvalidSettingsError, load_settings
@@ -98,7 +95,7 @@ def _about_techniques(detections: Iterable[Detection]) -> Iterator[Fault]:
     """Of our own rules only: the table holds what they speak of, not all of ATT&CK."""
     for one in detections:
         unknown = [name for name in one.techniques if name not in TECHNIQUES]
-        if unknown and _is_ours(one):
+        if unknown and one.ours:
             yield Fault(str(one.file), f"unknown technique {', '.join(unknown)}")
 
 
@@ -107,7 +104,7 @@ def _about_cases(
 ) -> Iterator[Fault]:
     """Yield what is wrong with a detection's cases; keep it with them if nothing is."""
     if not has_cases(detection):
-        if _is_ours(detection):
+        if detection.ours:
             yield Fault(str(detection.file), "has no cases beside it")
         return
     bases = bases_of(detection.file, loaded.folders)
@@ -115,15 +112,6 @@ def _about_cases(
         subjects[detection.id] = subject_of(detection, loaded.pack, loaded.site, bases)
     except InvalidRulesError as error:
         yield from _refusals(error)
-
-
-def _is_ours(detection: Detection) -> bool:
-    """Return whether a rule was written for this program: community rules bring no cases."""
-    try:
-        documents = parse_all(read_bytes(detection.file))
-    except RefusedError:
-        return False
-    return any(isinstance(one, Mapping) and "trailwarden" in one.entries for one in documents)
 
 
 def _about_exceptions(

@@ -42,7 +42,11 @@ _SCALE: Final = {
     Level.LOW: "worth a look when there is time, or beside others",
     Level.MEDIUM: "should be looked at",
     Level.HIGH: "somebody should look today",
-    Level.CRITICAL: "somebody should look at once",
+    Level.CRITICAL: "wakes someone up: look within minutes",
+    Level.HIGH: "wakes someone up: look within the hour",
+    Level.MEDIUM: "waits for the morning: look within a working day",
+    Level.LOW: "context: read it beside other findings of the same actor",
+    Level.INFORMATIONAL: "context: what somebody did; nobody has to look",
 }
 
 

@@ -12,13 +12,12 @@ import orjson
 import typer
 
 from detectors.case_check import has_cases, outcomes_of, subject_of, with_own_cases
-from detectors.case_events import events_of
+from detectors.case_events import TrialError, events_of
 from detectors.message import printable
 from detectors.mutation import Score, mutants_of
 from detectors.mutation_over_time import mutants_over_time
 from detectors.sigma.errors import InvalidRulesError
 from detectors.sigma.rule import Rule
-from detectors.trial import TrialError
 from trailwarden.exit_code import ExitCode
 from trailwarden.rule_words import words_of
 from trailwarden.rules_pack import bases_of, called, load
