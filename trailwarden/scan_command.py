@@ -125,9 +125,15 @@ def _service(config: Path | None) -> Settings | None:
     """Read what a file of settings says of the site; without one, nothing is known of it."""
     if config is None:
         return None
-    from worker.configuration import load_settings  # noqa: PLC0415 - loads pydantic
+    from worker.configuration import InvalidSettingsError, load_settings  # noqa: PLC0415 - loads pydantic
+    from worker.site import site_of  # noqa: PLC0415 - as above
 
-    return load_settings(config)
+    try:
+        settings = load_settings(config)
+        site_of(settings)
+    except InvalidSettingsError as error:
+        raise typer.BadParameter(f"--config: {error}") from error
+    return settings
 
 
 def _redactor(key_file: Path | None) -> Redactor:

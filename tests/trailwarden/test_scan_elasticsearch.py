@@ -171,7 +171,7 @@ def test_a_scan_without_the_option_loads_no_client(root: Path, tmp_path: Path) -
     log = tmp_path / "empty.log"
     log.write_text("")
     command = [sys.executable, "-c", code, "scan", str(log), "--out", str(tmp_path / "out")]
-    environment = os.environ | {"TRAILWARDEN_CONFIG": "missing.yml"}
+    environment = {k: v for k, v in os.environ.items() if k != "TRAILWARDEN_CONFIG"}
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=root, env=environment
     )
