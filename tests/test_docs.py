@@ -20,6 +20,8 @@ def generator(root: Path) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["schema.md", "rules.md", "coverage.md", "metrics.md", "settings.md"])
+@pytest.mark.parametrize(
+    "name", ["schema.md", "rules.md", "coverage.md", "metrics.md", "settings.md"]
+)
 def test_the_page_is_up_to_date(generator: ModuleType, root: Path, name: str) -> None:
     assert (root / "docs" / name).read_text() == generator.PAGES[name](), "run `make docs`"
