@@ -92,6 +92,7 @@ def _technique(technique_id: str, name: str, *tactics: Tactic) -> Technique:
 
 
 _RECON = Tactic.RECONNAISSANCE
+_RESOURCE = Tactic.RESOURCE_DEVELOPMENT
 _ACCESS = Tactic.INITIAL_ACCESS
 _EXECUTE = Tactic.EXECUTION
 _PERSIST = Tactic.PERSISTENCE
@@ -112,7 +113,9 @@ _ROWS: Final = (
     _technique("T1021.004", "SSH", _MOVE),
     _technique("T1027", "Obfuscated Files or Information", _EVADE),
     _technique("T1027.004", "Compile After Delivery", _EVADE),
+    _technique("T1033", "System Owner/User Discovery", _DISCOVER),
     _technique("T1036", "Masquerading", _EVADE),
+    _technique("T1036.004", "Masquerade Task or Service", _EVADE),
     _technique("T1036.005", "Match Legitimate Resource Name or Location", _EVADE),
     _technique("T1036.010", "Masquerade Account Name", _EVADE),
     _technique("T1037", "Boot or Logon Initialization Scripts", _PERSIST, _ESCALATE),
@@ -126,6 +129,7 @@ _ROWS: Final = (
     _technique("T1053.007", "Container Orchestration Job", _EXECUTE, _PERSIST, _ESCALATE),
     _technique("T1055", "Process Injection", _ESCALATE, _EVADE),
     _technique("T1055.008", "Ptrace System Calls", _ESCALATE, _EVADE),
+    _technique("T1057", "Process Discovery", _DISCOVER),
     _technique("T1059", "Command and Scripting Interpreter", _EXECUTE),
     _technique("T1059.004", "Unix Shell", _EXECUTE),
     _technique("T1059.013", "Container CLI/API", _EXECUTE),
@@ -142,6 +146,7 @@ _ROWS: Final = (
     _technique("T1078.001", "Default Accounts", _ACCESS, _PERSIST, _ESCALATE, _EVADE),
     _technique("T1078.003", "Local Accounts", _ACCESS, _PERSIST, _ESCALATE, _EVADE),
     _technique("T1078.004", "Cloud Accounts", _ACCESS, _PERSIST, _ESCALATE, _EVADE),
+    _technique("T1082", "System Information Discovery", _DISCOVER),
     _technique("T1090", "Proxy", _COMMAND),
     _technique("T1090.003", "Multi-hop Proxy", _COMMAND),
     _technique("T1098", "Account Manipulation", _PERSIST, _ESCALATE),
@@ -157,6 +162,7 @@ _ROWS: Final = (
     _technique("T1134", "Access Token Manipulation", _ESCALATE, _EVADE),
     _technique("T1136", "Create Account", _PERSIST),
     _technique("T1136.001", "Local Account", _PERSIST),
+    _technique("T1140", "Deobfuscate/Decode Files or Information", _EVADE),
     _technique("T1190", "Exploit Public-Facing Application", _ACCESS),
     _technique("T1195", "Supply Chain Compromise", _ACCESS),
     _technique("T1195.002", "Compromise Software Supply Chain", _ACCESS),
@@ -198,6 +204,8 @@ _ROWS: Final = (
     _technique("T1552.004", "Private Keys", _CREDENTIAL),
     _technique("T1552.005", "Cloud Instance Metadata API", _CREDENTIAL),
     _technique("T1552.007", "Container API", _CREDENTIAL),
+    _technique("T1553", "Subvert Trust Controls", _EVADE),
+    _technique("T1553.004", "Install Root Certificate", _EVADE),
     _technique("T1554", "Compromise Host Software Binary", _PERSIST),
     _technique("T1555", "Credentials from Password Stores", _CREDENTIAL),
     _technique("T1556", "Modify Authentication Process", _PERSIST, _EVADE, _CREDENTIAL),
@@ -211,11 +219,16 @@ _ROWS: Final = (
     _technique("T1562.004", "Disable or Modify System Firewall", _EVADE),
     _technique("T1562.008", "Disable or Modify Cloud Logs", _EVADE),
     _technique("T1562.012", "Disable or Modify Linux Audit System", _EVADE),
+    _technique("T1564", "Hide Artifacts", _EVADE),
+    _technique("T1564.001", "Hidden Files and Directories", _EVADE),
     _technique("T1565", "Data Manipulation", _IMPACT),
     _technique("T1565.001", "Stored Data Manipulation", _IMPACT),
+    _technique("T1571", "Non-Standard Port", _COMMAND),
     _technique("T1572", "Protocol Tunneling", _COMMAND),
     _technique("T1574", "Hijack Execution Flow", _PERSIST, _ESCALATE, _EVADE),
     _technique("T1574.006", "Dynamic Linker Hijacking", _PERSIST, _ESCALATE, _EVADE),
+    _technique("T1583", "Acquire Infrastructure", _RESOURCE),
+    _technique("T1583.001", "Domains", _RESOURCE),
     _technique("T1595", "Active Scanning", _RECON),
     _technique("T1595.003", "Wordlist Scanning", _RECON),
     _technique("T1609", "Container Administration Command", _EXECUTE),

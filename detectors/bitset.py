@@ -6,8 +6,13 @@ Separate, because the logic of hundreds of rules is then arithmetic: an ``and`` 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def from_series(column: pl.Series) -> int:
@@ -37,3 +42,11 @@ def to_series(bits: int, rows: int) -> pl.Series:
 def all_ones(rows: int) -> int:
     """Return the bits of a column that is true in every row."""
     return (1 << rows) - 1
+
+
+def places(bits: int) -> Iterator[int]:
+    """Yield the places of the bits that are set, the lowest first; for few of them."""
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest

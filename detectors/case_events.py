@@ -1,29 +1,37 @@
-"""Cases become the events of their records, each case's apart: what mutants are told by.
+"""Cases become the events of their records, all in one frame, and each case's apart.
 
-Separate from a trial (detectors/trial.py), which answers once for a detection as it is: mutants are
-many, and all of them look at the same events.
+Separate from a trial (detectors/trial.py), which answers for a detection as it is, because mutants
+of detections, which are many, look at the same events.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from detectors.record_time import START
-from detectors.trial import CLUSTER, TrialError
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.record import Records
 from ingest.redact.token import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import polars as pl
 
     from detectors.cases import Case
 
+CLUSTER: Final = "c"
+"""Name of the cluster of a record whose case names none."""
+
 _SETTINGS: Final = NormalizeSettings(CLUSTER, Redactor(b"of cases, which hold no secret"))
 _START_US: Final = int(START.timestamp()) * 1_000_000
+_NUMBER: Final = "log.offset"
+
+
+class TrialError(ValueError):
+    """A case is not what it seems: a record gives no event, or two records the same one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,15 +50,34 @@ class CaseEvents:
 
 def events_of(cases: Sequence[Case]) -> CaseEvents:
     """Return the events of all records of ``cases``; raises ``TrialError`` if one gives none."""
+    events = normalized(tuple(cases))
     owners = [number for number, case in enumerate(cases) for _ in case.records]
-    events = _normalized(cases)
     rows: list[list[int]] = [[] for _ in cases]
-    for row, record in enumerate(events["log.offset"]):
+    for row, record in enumerate(events[_NUMBER]):
         rows[owners[record]].append(row)
-    lost = [case.name for case, own in zip(cases, rows, strict=True) if not own]
-    if lost:
-        raise TrialError(f"case {lost[0]!r}: no record gives an event")
     return CaseEvents(events, tuple(cases), tuple(map(tuple, rows)))
+
+
+@lru_cache(maxsize=32)
+def normalized(cases: tuple[Case, ...]) -> pl.DataFrame:
+    """Return the events of all records of ``cases``; ``log.offset`` is the record's number.
+
+    Remembered, because mutants of a rule are tried on the same cases again and again. Raises
+    ``TrialError`` if a record gives no event.
+    """
+    records = [record for case in cases for record in case.records]
+    chunks: dict[str, Records] = {}
+    for number, record in enumerate(records):
+        cluster = record.cluster or CLUSTER
+        chunk = chunks.setdefault(cluster, Records("cases", [], [], cluster=cluster))
+        chunk.raws.append(record.raw)
+        chunk.offsets.append(number)
+    batch = normalize(list(chunks.values()), _SETTINGS)
+    lost = sorted(set(range(len(records))) - set(batch.events[_NUMBER]))
+    if batch.refused or lost:
+        why = ", ".join(refused.detail for refused in batch.refused)
+        raise TrialError(f"{_name(cases, lost)}: a record gives no event: {why}")
+    return batch.events
 
 
 def end_us(case: Case) -> int | None:
@@ -60,13 +87,7 @@ def end_us(case: Case) -> int | None:
     return _START_US + (case.records[-1].time_us or 0) + case.watch_us
 
 
-def _normalized(cases: Sequence[Case]) -> pl.DataFrame:
-    """Return the events; ``log.offset`` is the record's number."""
-    chunks: dict[str | None, Records] = {}
-    for number, record in enumerate(record for case in cases for record in case.records):
-        chunk = chunks.setdefault(
-            record.cluster, Records("cases", [], [], cluster=record.cluster or CLUSTER)
-        )
-        chunk.raws.append(record.raw)
-        chunk.offsets.append(number)
-    return normalize(list(chunks.values()), _SETTINGS).events
+def _name(cases: Iterable[Case], records: Sequence[int]) -> str:
+    """Return the name of the case that the first of ``records``, by its number, belongs to."""
+    names = [case.name for case in cases for _ in case.records]
+    return f"case {names[records[0]]!r}" if records else "a case"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import polars as pl
 
 from detectors import bitset
+from detectors.lanes import Lanes, NamedTest
 from detectors.leaf_truth import truths
 from detectors.outlook import Outlook, bounds, outlook
 from detectors.plan import Plan, columns_of, plan_for
@@ -84,7 +85,7 @@ def _by_product(rules: tuple[Rule, ...]) -> dict[str, list[int]]:
 def _of_product(events: pl.DataFrame, plan: Plan) -> _Found:
     ahead = outlook(events, plan)
     settled, narrow, broad = _sorted_out(ahead)
-    found = [(index, ahead.rows_of(ahead.certain[index])[0]) for index in settled]
+    found = ahead.rows_of_each(settled)
     for open_rules in (narrow, broad):
         if open_rules:
             found += _decided(events, open_rules, plan, ahead)
@@ -128,13 +129,14 @@ def _decided(events: pl.DataFrame, indices: list[int], plan: Plan, ahead: Outloo
 
 
 def _hits(events: pl.DataFrame, rules: Sequence[Rule], found: _Found) -> pl.DataFrame:
-    on_pods = [(index, rows) for index, rows in found if _pod_spec_texts(rules[index])]
-    others = [(index, rows) for index, rows in found if not _pod_spec_texts(rules[index])]
+    texts, _ = _texts(tuple(rules))
+    on_pods = [(index, rows) for index, rows in found if index in texts]
+    others = [(index, rows) for index, rows in found if index not in texts]
     nothing = pl.lit([], dtype=HITS_SCHEMA["matched"]).alias("matched")
     hits = _pairs(others).with_columns(nothing)
     if on_pods:
-        texts = [_matched(events, rules[index], rows) for index, rows in on_pods]
-        hits.extend(_pairs(on_pods).with_columns(pl.concat(texts)))
+        matched = pl.concat(_matched(events, tuple(rules), on_pods))
+        hits.extend(_pairs(on_pods).with_columns(matched.alias("matched")))
     return hits.sort("row", "rule")
 
 
@@ -144,11 +146,29 @@ def _pairs(found: _Found) -> pl.DataFrame:
     return pl.DataFrame(pairs, schema=schema).explode("row")
 
 
-def _matched(events: pl.DataFrame, rule: Rule, rows: pl.Series) -> pl.Series:
-    """Return for each row the texts ``column=value`` of the pod spec that made the rule true."""
-    texts = pl.concat_list(_pod_spec_texts(rule)).list.drop_nulls().list.unique().list.sort()
-    needed = events.select(columns_of([rule]))
-    return needed[rows].lazy().select(texts.alias("matched")).collect().to_series()
+def _matched(events: pl.DataFrame, rules: tuple[Rule, ...], found: _Found) -> list[pl.Series]:
+    """Return for each row the texts ``column=value`` of the pod spec that made a rule true."""
+    texts, lanes = _texts(rules)
+    matched: list[pl.Series] = []
+    for index, rows in found:
+        needed = events.select(columns_of([rules[index]]))[rows]
+        matched += lanes.verdicts(needed, [texts[index]]).values()
+    return matched
+
+
+@lru_cache(maxsize=4)
+def _texts(rules: tuple[Rule, ...]) -> tuple[dict[int, NamedTest], Lanes]:
+    """Return what tells the texts of each rule on pod specs, and where regexes stay compiled.
+
+    Without lanes each rule compiled its own in each batch, 3 ms each (measured 2026-11-21).
+    """
+    texts: dict[int, NamedTest] = {}
+    for index, rule in enumerate(rules):
+        if found := _pod_spec_texts(rule):
+            told = pl.concat_list(found).list.drop_nulls().list.unique().list.sort()
+            regexes = sum(leaf.regexes for leaf, _ in leaves(rule.tree))
+            texts[index] = NamedTest(str(index), told.alias(str(index)), regexes)
+    return texts, Lanes(texts.values())
 
 
 def _pod_spec_texts(rule: Rule) -> list[pl.Expr]:

@@ -119,6 +119,7 @@ RELATED: Final = (*_USERS, *_ADDRESSES, _CHAIN, *_HOSTS, *_HASHES)
 """Columns that `related_fields` reads."""
 
 _DAY: Final = "%Y-%m-%d"
+_OWN_LICENCE: Final = "Apache-2.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +225,10 @@ def rule_fields(rule: Detection) -> Iterator[tuple[str, object]]:
     yield "rule.name", rule.title
     yield "rule.description", rule.description
     yield "rule.category", rule.category.value
-    yield "rule.ruleset", "trailwarden"
+    yield "rule.ruleset", rule.ruleset
     yield "rule.author", [rule.author] if rule.author else []
-    yield "rule.license", rule.license or "Apache-2.0"
+    if licence := rule.license or (_OWN_LICENCE if rule.ours else None):
+        yield "rule.license", licence
     yield "rule.reference", list(rule.references)
     yield "threat.framework", "MITRE ATT&CK"
     yield "threat.technique.id", list(rule.techniques)

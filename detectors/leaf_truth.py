@@ -7,12 +7,15 @@ flat: a test of a list costs 75 to 140 microseconds whatever it holds, one of fl
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_, or_
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from pyarrow.compute import list_flatten, list_parent_indices
 
 from detectors import bitset
+from detectors.value_truth import MAX_AT_ONCE, rows_by_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,14 +32,19 @@ def truths(rows: pl.DataFrame, leaves: Iterable[Leaf], plan: Plan) -> dict[str, 
     found: dict[str, int] = {}
     whole: list[Leaf] = []
     flat: dict[str, list[Leaf]] = {}
+    known: dict[str, list[Leaf]] = {}
     for leaf in leaves:
         nulls = rows[leaf.column].null_count() if leaf.needs_value else 0
         if leaf.needs_value and nulls == rows.height:
             found[leaf.key] = 0
+        elif _is_remembered(leaf, rows.height - nulls, plan):
+            known.setdefault(leaf.column, []).append(leaf)
         elif leaf.elements or (nulls > _SPARSE * rows.height and leaf.regexes):
             flat.setdefault(leaf.column, []).append(leaf)
         else:
             whole.append(leaf)
+    for column, several in known.items():
+        found |= _of_known_values(rows[column], several, plan)
     for column, several in flat.items():
         found |= _of_values(rows[column], several, plan)
     return found | _of_rows(rows, whole, plan)
@@ -61,10 +69,31 @@ def _of_values(column: pl.Series, leaves: list[Leaf], plan: Plan) -> dict[str, i
     return found
 
 
+def _is_remembered(leaf: Leaf, values: int, plan: Plan) -> bool:
+    own = plan.by_value.get(leaf.column)
+    return own is not None and values <= MAX_AT_ONCE and plan.tests[leaf.key][0].name in own.bits
+
+
+def _of_known_values(column: pl.Series, leaves: list[Leaf], plan: Plan) -> dict[str, int]:
+    """Return the same as `_of_values`, by what was found out about each value before."""
+    rows, values = _flat(column)
+    own = plan.by_value[column.name]
+    passed = own.of(column.name, values.to_list(), plan.lanes)
+    by_tests = rows_by_test(rows.to_list(), passed)
+    found: dict[str, int] = {}
+    for leaf in leaves:
+        bits = [own.bits[test.name] for test in plan.tests[leaf.key]]
+        where = [[rows for tests, rows in by_tests.items() if tests & bit] for bit in bits]
+        found[leaf.key] = reduce(and_, (reduce(or_, rows, 0) for rows in where))
+    return found
+
+
 def _flat(column: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Return the values of ``column``, elements of lists each, and the row number of each."""
     if column.dtype == pl.List:
         lists = column.to_arrow()
         return pl.Series(list_parent_indices(lists)), pl.Series(column.name, list_flatten(lists))
     numbers = pl.int_range(column.len(), eager=True)
+    if not column.null_count():
+        return numbers, column
     return numbers.filter(column.is_not_null()), column.drop_nulls()

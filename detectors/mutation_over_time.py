@@ -19,6 +19,7 @@ from detectors.case_events import end_us
 from detectors.correlation.fold import OverTime
 from detectors.correlation.plan import plan_for
 from detectors.mutation import Mutant, Turn, conditions, holds, truths_of
+from detectors.sigma.correlation import Comparison, CorrelationType
 from detectors.sigma.pack import Pack
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from detectors.case_events import CaseEvents
     from detectors.cases import Case
     from detectors.correlation.plan import Plan
-    from detectors.sigma.correlation import Correlation
+    from detectors.sigma.correlation import Bound, Correlation
     from detectors.sigma.pack import Detection
     from detectors.sigma.rule import Rule
     from detectors.sigma.tree import Tree
@@ -132,6 +133,8 @@ def changes(correlation: Correlation) -> Iterator[Change]:
     for at, bound in enumerate(correlation.bounds):
         for step in (1, -1):
             moved = replace(bound, number=bound.number + step)
+            if _is_met_by_any(correlation, bound) and _is_met_by_any(correlation, moved):
+                continue  # no case could tell the two apart
             bounds = (*correlation.bounds[:at], moved, *correlation.bounds[at + 1 :])
             what = f"{bound.comparison} {bound.number:g} moved to {moved.number:g}"
             yield Turn.BOUND, what, replace(correlation, bounds=bounds)
@@ -145,6 +148,14 @@ def changes(correlation: Correlation) -> Iterator[Change]:
         )
         changed = replace(correlation, group_by=left, bases=bases)
         yield Turn.GROUP_BY, f"group-by {column} left out", changed
+
+
+def _is_met_by_any(correlation: Correlation, bound: Bound) -> bool:
+    """Return whether one event is enough, as there is at least one where a window is looked at."""
+    if correlation.type not in {CorrelationType.EVENT_COUNT, CorrelationType.VALUE_COUNT}:
+        return False
+    least = {Comparison.GTE: 1, Comparison.GT: 0}
+    return bound.comparison in least and bound.number <= least[bound.comparison]
 
 
 def _without_base(correlation: Correlation, at: int) -> Correlation:

@@ -15,6 +15,7 @@ import polars as pl
 
 from detectors import bitset
 from detectors.leaf_truth import truths
+from detectors.precedents import Certainty
 from detectors.sigma.tree import And, Leaf, Not
 
 if TYPE_CHECKING:
@@ -35,19 +36,34 @@ class Outlook:
     """What is certain about each combination of key columns in a batch."""
 
     rows: pl.DataFrame
-    """One row per combination: its number, and the list of its row numbers."""
+    """One row per combination: its number among all that were ever met, and the list of its row
+    numbers."""
+    met: int
+    """How many combinations were ever met."""
     truths: dict[str, int]
     """Key of each leaf of key columns -> combinations, as bits, for which it is true."""
     certain: tuple[int, ...]
-    """Rule -> combinations, as bits, for which it holds."""
+    """Rule -> combinations of the batch, as bits, for which it holds."""
     possible: tuple[int, ...]
     """Rule -> combinations for which it does not fail; the certain ones included."""
 
     def rows_of(self, combinations: int) -> tuple[pl.Series, pl.Series]:
         """Return the row numbers of ``combinations``, and for each row its combination."""
-        wanted = bitset.to_series(combinations, self.rows.height)
-        picked = self.rows.filter(wanted).explode(_ROWS)
+        wanted = bitset.to_series(combinations, self.met)
+        picked = self.rows.filter(wanted.gather(self.rows[_COMBINATION])).explode(_ROWS)
         return picked[_ROWS], picked[_COMBINATION]
+
+    def rows_of_each(self, rules: Iterable[int]) -> list[tuple[int, pl.Series]]:
+        """Return the rows for which each of ``rules`` holds for certain, without rules of none.
+
+        Together: 0.2 microseconds an event, against some 1.0 one by one (measured 2026-11-21).
+        """
+        pairs = [(place, rule) for rule in rules for place in bitset.places(self.certain[rule])]
+        schema = {_COMBINATION: pl.UInt32(), "rule": pl.UInt32()}
+        wanted = pl.DataFrame(pairs, schema=schema, orient="row")
+        rows = wanted.join(self.rows, on=_COMBINATION, maintain_order="left").explode(_ROWS)
+        found = rows.group_by("rule", maintain_order=True).agg(_ROWS)
+        return list(zip(found["rule"], found[_ROWS], strict=True))
 
     def truths_of(self, keys: Iterable[str], combination: pl.Series) -> dict[str, int]:
         """Return for each of ``keys`` of which the combinations say where that leaf is true.
@@ -57,9 +73,8 @@ class Outlook:
         known = [key for key in keys if key in self.truths]
         if not known:
             return {}
-        height = self.rows.height
         columns = [
-            bitset.to_series(self.truths[key], height).alias(str(number))
+            bitset.to_series(self.truths[key], self.met).alias(str(number))
             for number, key in enumerate(known)
         ]
         by_row = pl.DataFrame(columns)[combination]
@@ -69,25 +84,64 @@ class Outlook:
 def outlook(events: pl.DataFrame, plan: Plan) -> Outlook:
     """Return what is certain about the rows of ``events``, which must not be empty."""
     keyed = events.select(*plan.keys, *plan.present)
-    combinations = keyed.with_row_index(_ROWS).group_by(keyed.columns).agg(_ROWS)
+    filled = [column.name for column in keyed if column.null_count() < keyed.height]
+    rows = keyed.with_row_index(_ROWS).group_by(filled or keyed.columns[:1]).agg(_ROWS)[_ROWS]
+    combinations = keyed[rows.list.first()]
+    numbers, found = plan.precedents.of(combinations, lambda new: _worked_out(new, plan))
+    here = bitset.from_rows(
+        numbers, pl.repeat(value=True, n=numbers.len(), eager=True), found.height
+    )
+    narrowed = _narrowed(found, here, events, plan)
+    return Outlook(
+        pl.DataFrame([numbers.alias(_COMBINATION), rows]),
+        found.height,
+        found.truths,
+        tuple(certain for certain, _ in narrowed),
+        tuple(possible for _, possible in narrowed),
+    )
+
+
+def _worked_out(combinations: pl.DataFrame, plan: Plan) -> Certainty:
+    """Return what is certain about combinations by the tests of key columns alone."""
     known = truths(combinations, plan.key_leaves, plan)
-    present = {
-        facet: bitset.from_series(combinations[family]) for facet, family in plan.needed.items()
-    }
+    for family in frozenset(plan.needed.values()):
+        known[family] = bitset.from_series(combinations[family])
     every = bitset.all_ones(combinations.height)
+    of_leaf = _known_of(known, frozenset(), every, plan)
+    found = [bounds(tree, of_leaf, every) for tree in plan.trees]
+    certain, possible = zip(*found, strict=True)
+    return Certainty(combinations.height, known, list(certain), list(possible))
+
+
+def _known_of(
+    truths: dict[str, int], empty: frozenset[str], every: int, plan: Plan
+) -> Callable[[Leaf], Bounds]:
+    """Return what says where a leaf holds and where it may; ``empty`` columns have no values."""
 
     def of_leaf(leaf: Leaf) -> Bounds:
-        if leaf.key in known:
-            return known[leaf.key], known[leaf.key]
-        return 0, present.get(leaf.column, every) if leaf.needs_value else every
+        if leaf.key in truths:
+            return truths[leaf.key], truths[leaf.key]
+        if not leaf.needs_value:
+            return 0, every
+        if leaf.column in empty:
+            return 0, 0
+        family = plan.needed.get(leaf.column)
+        return 0, every if family is None else truths[family]
 
-    found = [bounds(tree, of_leaf, every) for tree in plan.trees]
-    return Outlook(
-        combinations.select(_ROWS).with_row_index(_COMBINATION),
-        known,
-        tuple(certain for certain, _ in found),
-        tuple(possible for _, possible in found),
-    )
+    return of_leaf
+
+
+def _narrowed(found: Certainty, here: int, events: pl.DataFrame, plan: Plan) -> list[Bounds]:
+    """Return where each rule holds and may, ``here``: columns without any value settle more."""
+    empty = frozenset(name for name in plan.columns if events[name].null_count() == events.height)
+    of_leaf = _known_of(found.truths, empty, here, plan)
+    narrowed = []
+    for tree, *both in zip(plan.trees, found.certain, found.possible, strict=True):
+        certain, possible = (bits & here for bits in both)
+        if certain != possible:
+            certain, possible = (bits & here for bits in bounds(tree, of_leaf, here))
+        narrowed.append((certain, possible))
+    return narrowed
 
 
 def bounds(tree: Tree, of_leaf: Callable[[Leaf], Bounds], every: int) -> Bounds:

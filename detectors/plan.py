@@ -5,17 +5,21 @@ Separate, because it is made once for a set of rules and used for each batch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from detectors.lanes import Lanes, NamedTest
+from detectors.precedents import Precedents
 from detectors.sigma.tree import leaves
+from detectors.value_truth import REMEMBERED, ValueTruth
 from ingest.schema import DTYPES, FACETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from polars._typing import PolarsDataType
 
     from detectors.sigma.rule import Rule
     from detectors.sigma.tree import Leaf, Tree
@@ -48,6 +52,17 @@ KEYS: Final = frozenset(
 """Columns whose combinations are few: 920 to 1,460 of them in 10,000 recorded events, measured
 2026-11-21. A column with many values here would cost time, never a hit."""
 
+SELDOM: Final = frozenset(
+    {
+        "kubernetes.audit.requestObject",
+        "kubernetes.audit.responseObject",
+        "kubernetes.audit.responseStatus.message",
+        "trailwarden.pod_security.audit_violations",
+    }
+)
+"""Columns besides the facets that few events have (under 5 of 100 recorded ones, 2026-11-21):
+whether there is a value is as good as a key column."""
+
 PRESENT: Final = "#present:"
 
 
@@ -58,8 +73,10 @@ class Plan:
     trees: tuple[Tree, ...]
     keys: tuple[str, ...]
     """The key columns that the rules read."""
+    columns: tuple[str, ...]
+    """All columns that the rules read."""
     present: tuple[pl.Expr, ...]
-    """For each family of facets: does the event have any of it?"""
+    """For each family of facets, and each of SELDOM: does the event have any of it?"""
     needed: dict[str, str]
     """Facet -> the column of ``present`` that is true wherever the facet has a value."""
     key_leaves: tuple[Leaf, ...]
@@ -67,6 +84,10 @@ class Plan:
     tests: dict[str, tuple[NamedTest, ...]]
     """Key of a leaf -> its tests: of its elements if it has such, else of the row."""
     lanes: Lanes
+    by_value: dict[str, ValueTruth]
+    """Column -> its tests of one value, element or not, and the values that they were made of."""
+    precedents: Precedents = field(default_factory=Precedents)
+    """What was worked out for earlier batches."""
 
 
 def plan_for(rules: Sequence[Rule]) -> Plan:
@@ -78,6 +99,7 @@ def plan_for(rules: Sequence[Rule]) -> Plan:
     return Plan(
         trees=tuple(rule.tree for rule in rules),
         keys=tuple(column for column in columns if column in KEYS),
+        columns=tuple(columns),
         present=tuple(
             pl.any_horizontal(pl.col(facet).is_not_null() for facet in facets).alias(family)
             for family, facets in families.items()
@@ -86,7 +108,35 @@ def plan_for(rules: Sequence[Rule]) -> Plan:
         key_leaves=tuple(leaf for leaf in distinct.values() if leaf.columns <= KEYS),
         tests=tests,
         lanes=Lanes([test for several in tests.values() for test in several]),
+        by_value=_by_value(distinct.values(), tests),
     )
+
+
+def _by_value(
+    leaves: Iterable[Leaf], tests: Mapping[str, tuple[NamedTest, ...]]
+) -> dict[str, ValueTruth]:
+    of_column: dict[str, list[NamedTest]] = {}
+    for leaf in leaves:
+        if tests_one_value(leaf):
+            of_column.setdefault(leaf.column, []).extend(tests[leaf.key])
+    return {column: ValueTruth(value_type(column), own) for column, own in of_column.items()}
+
+
+def tests_one_value(leaf: Leaf) -> bool:
+    """Return whether a leaf asks nothing of a row but one value, or one element of a list."""
+    is_list = isinstance(DTYPES[leaf.column], pl.List)
+    return (
+        len(leaf.columns) == 1
+        and leaf.needs_value
+        and bool(leaf.elements) == is_list
+        and value_type(leaf.column) in REMEMBERED
+    )
+
+
+def value_type(column: str) -> PolarsDataType:
+    """Return the type of the values of a column, the elements of a list each."""
+    dtype = DTYPES[column]
+    return dtype.inner if isinstance(dtype, pl.List) else dtype
 
 
 def columns_of(rules: Iterable[Rule]) -> list[str]:
@@ -96,10 +146,15 @@ def columns_of(rules: Iterable[Rule]) -> list[str]:
 
 
 def _families(columns: Iterable[str]) -> dict[str, list[str]]:
-    """Return the facets among ``columns`` by their name before the last dot: filled together."""
+    """Return the facets among ``columns`` by their name before the last dot: filled together.
+
+    Each of SELDOM is a family of its own.
+    """
     families: dict[str, list[str]] = {}
     for column in columns:
-        if column in FACETS:
+        if column in SELDOM:
+            families[PRESENT + column] = [column]
+        elif column in FACETS:
             families.setdefault(PRESENT + column.rpartition(".")[0], []).append(column)
     return families
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
-from ingest.schema import DTYPES, TEXTS, TIME
+from ingest.column import TEXTS, TIME
+from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,6 +14,7 @@ import polars as pl
 
 from ingest.action import derived
 from ingest.assemble import event_frame, series, sparse_series, with_rows
+from ingest.column import TEXTS
 from ingest.columns import Columns, event_columns
 from ingest.facets.rows import facet_rows
 from ingest.formats.decode import decode
@@ -25,7 +26,7 @@ from ingest.part_columns import part_columns
 from ingest.redact.facets import redact_facets
 from ingest.redact.frame import URI, redact_frame
 from ingest.redact.token import Redactor
-from ingest.schema import TEXTS, empty_events
+from ingest.schema import empty_events
 from ingest.seen_frame import SeenRows, seen_frame
 from ingest.timestamps import event_times
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from ingest.schema import TEXTS, TIME
+from ingest.column import TEXTS, TIME
 
 AHEAD: Final = timedelta(minutes=5)
 """An event may be so much later than its receipt before its time is not believed: clocks that are

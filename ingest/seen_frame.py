@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from ingest.assemble import event_frame, series
+from ingest.column import TEXTS, TIME
 from ingest.facets.seen import complete
 from ingest.formats.decoded import NO_ORIGIN
 from ingest.ids import seen_act_id, seen_id
 from ingest.redact.columns import redact_columns
-from ingest.schema import DTYPES, TEXTS, TIME
+from ingest.schema import DTYPES
 from ingest.timestamps import event_times, other_times
 
 if TYPE_CHECKING:

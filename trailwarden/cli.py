@@ -19,6 +19,8 @@ from trailwarden.commands.ledger import EXAMPLES as LEDGER_EXAMPLES
 from trailwarden.commands.ledger import ledger
 from trailwarden.commands.policy import EXAMPLES as POLICY_EXAMPLES
 from trailwarden.commands.policy import policy
+from trailwarden.commands.replay import EXAMPLES as REPLAY_EXAMPLES
+from trailwarden.commands.replay import replay
 from trailwarden.commands.run import EXAMPLES as RUN_EXAMPLES
 from trailwarden.commands.run import run
 from trailwarden.commands.setup import SETUP_EXAMPLES, setup
@@ -202,3 +204,4 @@ app.command(epilog=VERIFY_EXAMPLES)(verify)
 app.add_typer(services.app, name="services")
 app.add_typer(kibana.app, name="kibana")
 app.command(epilog=POLICY_EXAMPLES)(policy)
+app.command(epilog=REPLAY_EXAMPLES)(replay)

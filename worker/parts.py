@@ -22,7 +22,7 @@ from sinks.elasticsearch.transport import UnavailableError
 from sinks.notify import Notifier
 from sinks.quarantine import QuarantineTopic
 from worker.chores import Chores
-from worker.configuration import InvalidSettingsError, secret
+from worker.configuration import InvalidSettingsError, load_settings, secret
 from worker.elasticsearch_client import connect_elasticsearch
 from worker.holdings import Holdings
 from worker.kafka_client import client_config
@@ -143,6 +143,18 @@ def rules_of(settings: Settings, config: Path | None) -> Ruleset:
         raise InvalidSettingsError(
             "worker.rules: holds no rule; a worker without any finds nothing"
         )
+    return rules
+
+
+def renew_rules(stages: RealStages, holdings: Holdings, config: Path | None) -> Ruleset:
+    """Let a worker go on with what the files say now.
+
+    Raises
+        as `rules_of` does; everything is then as it was.
+    """
+    rules = rules_of(load_settings(config), config)
+    stages.rules = rules
+    holdings.take_rules(stages.detecting(), rules)
     return rules
 
 

@@ -19,7 +19,7 @@ from worker.replay_comparison import Comparison, RuleCounts
 from worker.replay_fold import Across, Found, PartitionFold, micros
 from worker.replay_log import PartitionLog, Wanted, partition_log
 from worker.replay_parts import Part, parts_of
-from worker.replay_span import BEGINNING, Span, columns_of, memory_of, read_from
+from worker.replay_span import BEGINNING, Span, before, columns_of, memory_of, read_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +58,8 @@ class ReplayResult:
     span: Span
     compared: bool
     memory_needed: timedelta
-    memory_from: datetime
-    """Events from here on were asked for; the archive may begin later."""
+    is_memory_cut: bool
+    """Whether less was folded before the span than the rules need."""
     columns: int = 0
     """Columns read, of all that events have."""
     rules: dict[str, RuleCounts] = field(default_factory=dict)
@@ -74,13 +74,6 @@ class ReplayResult:
     evicted: Counter[str] = field(default_factory=Counter)
     cpu_s: float = 0.0
     wall_s: float = 0.0
-
-    @property
-    def is_memory_cut(self) -> bool:
-        """Whether less was folded before the span than the rules need."""
-        if self.span.start == BEGINNING or not self.memory_needed or self.first is None:
-            return False
-        return self.first > self.span.start - self.memory_needed
 
     @property
     def recorded(self) -> timedelta:
@@ -107,11 +100,17 @@ def replay(
     memory = needed if settings.memory is None else settings.memory
     span = settings.span
     wanted = Wanted(
-        read_from(span, memory), span.end, span.clusters, tuple(columns_of(rulesets))
+        read_from(span, memory),
+        span.end,
+        before(span.start, needed),
+        span.clusters,
+        tuple(columns_of(rulesets)),
     )
-    result = ReplayResult(span, old is not None, needed, wanted.first, len(wanted.columns))
     numbers = partitions(settings.archive, settings.topic)
     logs = [partition_log(settings.archive, settings.topic, number, wanted) for number in numbers]
+    is_cut = span.start > BEGINNING and bool(needed)
+    is_cut &= memory < needed or not any(log.is_whole for log in logs)
+    result = ReplayResult(span, old is not None, needed, is_cut, len(wanted.columns))
     with Comparison(settings.out, span) as comparison:
         _Run(parts, comparison, result).fold(logs, progress)
         comparison.publish()
@@ -125,9 +124,7 @@ def replay(
 class _Run:
     """All partitions, the one that is furthest behind first, so that clusters go side by side."""
 
-    def __init__(
-        self, parts: Sequence[Part], comparison: Comparison, result: ReplayResult
-    ) -> None:
+    def __init__(self, parts: Sequence[Part], comparison: Comparison, result: ReplayResult) -> None:
         self.parts = parts
         self.comparison = comparison
         self.result = result

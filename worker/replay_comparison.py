@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 import orjson
 
@@ -109,7 +109,7 @@ class Comparison:
         self._gained = _Side("gained", out / "gained.ndjson")
         self._lost = _Side("lost", out / "lost.ndjson")
 
-    def __enter__(self) -> Comparison:
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 

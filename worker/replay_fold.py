@@ -49,9 +49,12 @@ class Across:
         self.order = FindingOrder()
 
     def release(self, watermark_us: int | None) -> list[Finding]:
-        """Fold what all partitions have passed; None: all there is."""
+        """Fold what all partitions have passed; None: all there is, and this is the end."""
         self.order.add(self.held.take(self.state.release(watermark_us)))
-        return self.order.release(None if watermark_us is None else time_of(watermark_us))
+        if watermark_us is not None:
+            return self.order.release(time_of(watermark_us))
+        self.order.add(self.held.rest())
+        return self.order.release(None)
 
 
 class _Folding:
@@ -81,6 +84,7 @@ class _Folding:
         if passed:
             self.order.add(self.held.take(self.state.release(passed)))
         self.order.add(self.held.take(self.state.release(None)))
+        self.order.add(self.held.rest())
         return self.order.release(None)
 
 

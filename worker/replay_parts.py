@@ -44,8 +44,9 @@ def parts_of(new: Ruleset, old: Ruleset | None, *, learning_time: bool) -> list[
         return [Part(new, is_new=True, is_old=False)]
     hashes: dict[Path, str] = {}
     ours, theirs = _keys(new.pack, hashes), _keys(old.pack, hashes)
-    same = _closed(new.pack, {one for one, key in ours.items() if theirs.get(one) == key})
-    every = {one.id for one in (*new.pack.rules, *new.pack.correlations)}
+    # What a correlation's bases match is in its own hash; that they are there is seen to below.
+    same = {one for one, key in ours.items() if theirs.get(one) == key}
+    every = {one.id for one in _detections(new.pack)}
     found = [
         Part(_some(new, same, learning_time), is_new=True, is_old=True),
         Part(_some(new, every - same, learning_time), is_new=True, is_old=False),
@@ -55,7 +56,11 @@ def parts_of(new: Ruleset, old: Ruleset | None, *, learning_time: bool) -> list[
 
 
 def _keys(pack: Pack, hashes: dict[Path, str]) -> dict[str, Key]:
-    return {one.id: _key(one, pack, hashes) for one in (*pack.rules, *pack.correlations)}
+    return {one.id: _key(one, pack, hashes) for one in _detections(pack)}
+
+
+def _detections(pack: Pack) -> tuple[Detection, ...]:
+    return (*pack.rules, *pack.correlations)
 
 
 def _key(one: Detection, pack: Pack, hashes: dict[Path, str]) -> Key:
@@ -65,16 +70,7 @@ def _key(one: Detection, pack: Pack, hashes: dict[Path, str]) -> Key:
     return one.id, hashes[one.file], matched, one.id in pack.silent
 
 
-def _closed(pack: Pack, same: set[str]) -> set[str]:
-    """Return those of the same whose bases are the same as well; bases come before."""
-    kept = same - {one.id for one in pack.correlations}
-    for one in pack.correlations:
-        if one.id in same and all(base.id in kept for base in one.bases):
-            kept.add(one.id)
-    return kept
-
-
-def _some(whole: Ruleset, wanted: set[str], learning_time: bool) -> Ruleset:  # noqa: FBT001
+def _some(whole: Ruleset, wanted: set[str], learning_time: bool) -> Ruleset:
     """Return a ruleset of some detections, with the silent bases that they need."""
     if not wanted:
         return ruleset(Pack())

@@ -78,9 +78,12 @@ def memory_of(rulesets: Iterable[Ruleset]) -> timedelta:
 
 def read_from(span: Span, memory: timedelta) -> datetime:
     """Return the time of the first event that is read."""
-    if span.start <= BEGINNING + memory:
-        return BEGINNING
-    return min(span.start - memory, told_from(span.start))
+    return min(before(span.start, memory), told_from(span.start))
+
+
+def before(time: datetime, length: timedelta) -> datetime:
+    """Return the time so long before another, or the beginning of all time."""
+    return BEGINNING if time <= BEGINNING + length else time - length
 
 
 def columns_of(rulesets: Iterable[Ruleset]) -> list[str]:

@@ -26,7 +26,7 @@ from sinks.elasticsearch.transport import (
 )
 from sinks.quarantine import QuarantineError
 from worker.chores import QuarantineLimit, QuarantineLimitError
-from worker.configuration import InvalidSettingsError, load_settings
+from worker.configuration import InvalidSettingsError
 from worker.counts import WorkerCounts
 from worker.crash_points import CrashPoint, reach
 from worker.garbage import collect_rarely
@@ -35,7 +35,7 @@ from worker.health_port import open_health
 from worker.logs import configure_logs, log_uncaught
 from worker.metrics import bulk_samples, metrics_registry, notifier_samples, worker_samples
 from worker.pace import Watch
-from worker.parts import Parts, Surroundings, assemble, rules_of
+from worker.parts import Parts, Surroundings, assemble, renew_rules
 from worker.stream import Stopped
 from worker.takeover import StoreMismatchError
 
@@ -144,15 +144,12 @@ class Service:
         """
         self._reloading.clear()
         reach(CrashPoint.IN_RELOAD)
-        stages, holdings = self._parts.stages, self._parts.worker.holdings
         try:
-            rules = rules_of(load_settings(self._config), self._config)
+            rules = renew_rules(self._parts.stages, self._parts.worker.holdings, self._config)
         except (InvalidRulesError, InvalidSettingsError) as error:
             self.counts.reloads["refused"] += 1
             self._log.error("rules-kept", reason=str(error))
             return
-        stages.rules = rules
-        holdings.take_rules(stages.detecting(), rules)
         self.counts.reloads["loaded"] += 1
         self._log.info("rules-loaded", pack=rules.hash, rules=len(rules.pack.reporting))
 

@@ -124,6 +124,7 @@ def scan(
         held = HeldEpisodes()
         order = FindingOrder()
         order.add(held.take(across.release(None)))
+        order.add(held.rest())
         _emit(order.release(None), outputs, result, findings_kept)
         accounts.evicted.update(across.evicted)
         if delivery:
@@ -154,6 +155,11 @@ class HeldEpisodes:
             begun = self._open.pop(closed.finding)
             document = begun.document | closing_fields(closed.end_us, closed.events)
             yield Finding(begun.id, (closed.over_us, begun.id), begun.level, document)
+
+    def rest(self) -> Iterator[Finding]:
+        """Yield the findings whose episodes were given up, because there were too many at once."""
+        while self._open:
+            yield self._open.pop(next(iter(self._open)))
 
 
 def _clusters(paths: list[str], settings: ScanSettings) -> dict[str, list[str]]:
@@ -208,6 +214,7 @@ def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept:
     released = over_time.release(None)
     accounts.excepted.update(released.excepted)
     order.add(held.take(released))
+    order.add(held.rest())
     accounts.evicted.update(over_time.evicted)
     _emit(order.release(None), outputs, result, kept)
 

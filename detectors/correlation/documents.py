@@ -53,7 +53,7 @@ class Documents:
     def of(self, event_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the columns of events, by id, without those that nobody could know are needed.
 
-        All at once: 0.04 milliseconds an event, against 0.4 one by one (measured 2026-11-21).
+        All at once: one by one, each took 0.4 milliseconds (measured 2026-11-21).
         """
         wanted = pl.Series(list(event_ids), dtype=pl.String).implode()
         found: dict[str, dict[str, Any]] = {}

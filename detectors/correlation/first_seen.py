@@ -59,7 +59,7 @@ class Memory:
         ----------
         rows
             Columns of SIGNALS, ``timespan``, ``learn_events`` and ``learn_time``, of times after
-            all that were observed.
+            all that were observed; in order of time, event and base.
 
         Returns
         -------
@@ -100,8 +100,9 @@ class Memory:
     def _told(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return rows with ``new``, ``known``, ``known_events`` and ``known_since``; learn them."""
         rows = rows.with_columns((pl.col("time") // _rounding() * _rounding()).alias("stamp"))
-        rows = self._against_groups(rows.sort(*_GROUP, "time", "event", "base"))
-        return self._against_values(rows.sort(*_PAIR, "time", "event", "base"))
+        # Rows come in their sequence, and a stable sort leaves each group's in it.
+        rows = self._against_groups(rows.sort(_GROUP, maintain_order=True))
+        return self._against_values(rows.sort(_PAIR, maintain_order=True))
 
     def _against_values(self, rows: pl.DataFrame) -> pl.DataFrame:
         rows = rows.join(self.seen, on=_PAIR, how="left", maintain_order="left")

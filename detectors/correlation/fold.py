@@ -119,7 +119,7 @@ class OverTime:
             hits = hits.filter(pl.col("row").is_in(on_time.implode()))
         numbers = dict.fromkeys(events[CLUSTER].unique(), 0)
         if not self.plan.across_clusters:
-            numbers = {name: self.clusters[name] for name in numbers}
+            numbers = {name: self._number(name) for name in numbers}
         found = signals_of(events, hits, self.plan, numbers)
         if found.is_empty():
             return

@@ -128,7 +128,7 @@ def _with_a_beginning(rows: pl.DataFrame, state: State) -> pl.DataFrame:
 
 
 def _first_seen(rows: pl.DataFrame, state: State) -> Step:
-    joined = rows.join(state.plan.units, on="unit", how="left")
+    joined = rows.join(state.plan.units, on="unit", how="left", maintain_order="left")
     new = state.memory.observe(joined).sort("time", "event", "unit", "base")
     # Each new value of a group is an episode of its own: a second stranger is another stranger.
     return _as_told(new.with_columns(pl.col("key") * _SPREAD + pl.col("value")), _of_one)

@@ -6,7 +6,8 @@ what stands under ``trailwarden:``. Nothing here touches events.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from detectors.sigma import header
 from detectors.sigma.rule import Category, Level, Message, Related, Status
@@ -18,6 +19,24 @@ if TYPE_CHECKING:
     from detectors.sigma.errors import Problems
     from detectors.sigma.extension import Extension
     from detectors.sigma.strict_yaml import Mapping
+
+
+OWN_RULESET: Final = "trailwarden"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a document comes from."""
+
+    ours: bool
+    """Whether it is installed with the program or was written for it."""
+    folder: str
+    """Name of the folder that was asked for when its file was found."""
+
+    @property
+    def ruleset(self) -> str:
+        """Return what its findings name as the set of rules that it is of."""
+        return OWN_RULESET if self.ours else self.folder
 
 
 class About(TypedDict):
@@ -47,10 +66,12 @@ class About(TypedDict):
     blind_spots: tuple[str, ...]
     requires: tuple[str, ...]
     attempts: bool
+    ours: bool
+    ruleset: str
 
 
 def read_about(
-    document: Mapping, identifier: str, extension: Extension, problems: Problems
+    document: Mapping, identifier: str, extension: Extension, origin: Origin, problems: Problems
 ) -> About:
     """Return what ``document`` says; where it is wrong, that is noted and a default stands instead.
 
@@ -84,4 +105,6 @@ def read_about(
         blind_spots=extension.blind_spots,
         requires=extension.requires,
         attempts=extension.attempts,
+        ours=origin.ours,
+        ruleset=origin.ruleset,
     )

@@ -38,14 +38,14 @@ def load_pack(paths: Iterable[Path], site: Site = _ANY_SITE) -> Pack:
     Raises ``InvalidRulesError`` with all problems of all files; whoever starts the program shows
     them and stops.
     """
-    files = sorted({file.resolve(): file for path in paths for file in _files(path)}.values())
-    noted = [Problems(file) for file in files]
+    found = {file.resolve(): (file, folder) for path in paths for file, folder in _files(path)}
+    noted = [(Problems(file), folder) for file, folder in sorted(found.values())]
     documents: list[Document] = []
-    for problems in noted:
-        documents += problems.attempt([], read_rule_file, problems, site)
+    for problems, folder in noted:
+        documents += problems.attempt([], read_rule_file, problems, folder, site)
     _refuse_ids_twice(documents)
     correlations = linked(documents)
-    errors = [error for problems in noted for error in problems.in_order()]
+    errors = [error for problems, _ in noted for error in problems.in_order()]
     if errors:
         raise InvalidRulesError(tuple(errors))
     return assembled(documents, correlations, site)
@@ -61,12 +61,14 @@ def read_document(file: Path) -> Node:
     return parse(read_bytes(file))
 
 
-def _files(path: Path) -> Iterator[Path]:
+def _files(path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield rule files, and the name of the folder that they come from."""
     below = path.is_dir()
+    folder = path.resolve() if below else path.resolve().parent
     for file in path.rglob("*") if below else (path,):
         wanted = not below or (file.suffix in SUFFIXES and file.is_file())
         if wanted and not file.name.endswith(CASES_SUFFIXES):
-            yield file
+            yield file, folder.name
 
 
 def _refuse_ids_twice(documents: list[Document]) -> None:

@@ -135,6 +135,10 @@ class Correlation:
     """Site lists without which it would fire on everything or on nothing."""
     attempts: bool = False
     """Whether it is about attempts, so that a refusal makes a match no less serious."""
+    ours: bool = True
+    """Whether it is installed with the program or was written for it, and not for all of Sigma."""
+    ruleset: str = "trailwarden"
+    """What it is of: this program's rules, or the folder that it came from."""
     content_hash: str = ""
     """16 hex digits over all that decides its matches, its bases included: state is kept by it."""
 

@@ -18,7 +18,7 @@ from detectors.sigma.tree import Leaf, found_where
 if TYPE_CHECKING:
     from detectors.sigma.modifiers import Modifiers
     from detectors.sigma.strict_yaml import Scalar
-    from ingest.schema import Column
+    from ingest.column import Column
 
 
 def fieldref_leaf(

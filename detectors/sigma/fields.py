@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from detectors.sigma.errors import Place, RefusedError, shown
-from ingest.schema import EVENT_SCHEMA, Column
+from ingest.schema import EVENT_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from ingest.column import Column
 
 _COLUMNS: Final[dict[str, Column]] = {
     name: column for column in EVENT_SCHEMA for name in (column.name, *column.aliases)

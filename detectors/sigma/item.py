@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as Lists
 
     from detectors.sigma.strict_yaml import Entry, Node
-    from ingest.schema import Column
+    from ingest.column import Column
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from detectors.sigma.predicates import Predicate
 if TYPE_CHECKING:
     from detectors.sigma.modifiers import Modifiers
     from detectors.sigma.strict_yaml import Scalar
-    from ingest.schema import Column
+    from ingest.column import Column
 
 _INT64: Final = (-(2**63), 2**63 - 1)
 _LONGEST: Final = len(str(_INT64[0]))

@@ -144,6 +144,10 @@ class Rule:
     """Site lists without which the rule would fire on everything or on nothing."""
     attempts: bool = False
     """Whether the rule is about attempts, so that a refusal makes a hit no less serious."""
+    ours: bool = True
+    """Whether it is installed with the program or was written for it, and not for all of Sigma."""
+    ruleset: str = "trailwarden"
+    """What it is of: this program's rules, or the folder that it came from."""
 
     def __repr__(self) -> str:
         """Return the id and the title: a test that fails shows rules by the dozen."""

@@ -7,11 +7,12 @@ what stands in one file is read before anything is known of the others.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid5
 
 from detectors.sigma import header
-from detectors.sigma.about import About, read_about
+from detectors.sigma.about import About, Origin, read_about
 from detectors.sigma.correlation_reader import references, section_of
 from detectors.sigma.detection import compile_detection
 from detectors.sigma.errors import START, Problems, RefusedError, shown
@@ -22,14 +23,13 @@ from detectors.sigma.strict_yaml import MAX_BYTES, Mapping, Node, Scalar, parse_
 from detectors.sigma.tree import And, Or, Tree, expression, leaves
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from detectors.site import Site
 
 _REFUSED: Final = {
     "filter": "Sigma filters are not supported: use exceptions, which have an owner and an expiry",
     "action": "rule collections ('action') are not supported: write one rule a document",
 }
+_INSTALLED: Final = Path(__file__).resolve().parent.parent / "rules"
 _FOREIGN: Final = ("detection", "logsource")
 _NEVER: Final = Or(())
 """Stands for a detection that was refused, so that the rest of the rule is still checked."""
@@ -43,8 +43,6 @@ class Document:
     about: About
     inner: bool
     """Whether it only serves the correlation of its file."""
-    ours: bool
-    """Whether it has a mapping ``trailwarden``: written for this program, not for all of Sigma."""
     problems: Problems
     rule: Rule | None = None
     """None: it is a correlation."""
@@ -55,6 +53,11 @@ class Document:
     def id(self) -> str:
         """Return the id."""
         return self.about["id"]
+
+    @property
+    def ours(self) -> bool:
+        """Return whether it was written for this program, not for all of Sigma."""
+        return self.about["ours"]
 
     @property
     def name(self) -> str | None:
@@ -71,17 +74,21 @@ def read_bytes(file: Path) -> bytes:
         raise RefusedError(START, f"cannot be read: {error.strerror}") from error
 
 
-def read_rule_file(problems: Problems, site: Site) -> list[Document]:
-    """Return the documents of a file, in its order; raises ``RefusedError`` or notes problems."""
+def read_rule_file(problems: Problems, folder: str, site: Site) -> list[Document]:
+    """Return the documents of a file, in its order; raises ``RefusedError`` or notes problems.
+
+    ``folder`` is the name of the one that the file was found in.
+    """
     nodes = [_mapping(node) for node in parse_all(read_bytes(problems.file))]
     main = nodes[0] if len(nodes) == 1 else _main(nodes)
     identifier = problems.attempt("", header.identifier, main)
+    origin = Origin(_is_ours(problems.file, nodes), folder)
     names: dict[str, int] = {}
     documents = []
     for node in nodes:
         own = identifier if node is main else problems.attempt("", _inner_id, node, identifier)
         problems.attempt(None, _refuse_name_twice, node, names)
-        documents.append(_read(node, own, node is not main, problems, site))
+        documents.append(_read(node, own, origin, problems, site, inner=node is not main))
     return documents
 
 
@@ -134,21 +141,27 @@ def _refuse_name_twice(node: Mapping, names: dict[str, int]) -> None:
         raise RefusedError(place, f"name {shown(name)} is already on line {names[name]}")
 
 
-def _read(node: Mapping, own: str, inner: bool, problems: Problems, site: Site) -> Document:
+def _is_ours(file: Path, nodes: list[Mapping]) -> bool:
+    written_for_us = any("trailwarden" in node.entries for node in nodes)
+    return written_for_us or file.resolve().is_relative_to(_INSTALLED)
+
+
+def _read(
+    node: Mapping, own: str, origin: Origin, problems: Problems, site: Site, *, inner: bool
+) -> Document:
     correlation = "correlation" in node.entries
     extension = read_extension(node, site.lists, problems, correlation=correlation)
-    about = read_about(node, own, extension, problems)
-    ours = "trailwarden" in node.entries
+    about = read_about(node, own, extension, origin, problems)
     if not correlation:
         tree = compile_detection(node, problems, site.lists) or _NEVER
         rule = _rule(node, about, tree, problems)
-        return Document(node, about, inner, ours, problems, rule)
+        return Document(node, about, inner, problems, rule)
     for key in _FOREIGN:
         if key in node.entries:
             wrong = f"a correlation has no {key!r}: that is of the rules it joins"
             problems.add(RefusedError(node.entries[key].key.place, wrong))
     found = problems.attempt((), references, section_of(node))
-    return Document(node, about, inner, ours, problems, None, found, extension.across_clusters)
+    return Document(node, about, inner, problems, None, found, extension.across_clusters)
 
 
 def _rule(node: Mapping, about: About, tree: Tree, problems: Problems) -> Rule:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from detectors.sigma.modifiers import Modifiers
     from detectors.sigma.predicates import Predicate
     from detectors.sigma.strict_yaml import Scalar
-    from ingest.schema import Column
+    from ingest.column import Column
 
 MAX_FORMS: Final = 10_000
 """Encodings make several forms of one value; together they are bounded as the values are."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from ingest.column import TEXTS
 from ingest.redact.facets import ARGS, MARK
 from ingest.redact.text import redact_texts
-from ingest.schema import TEXTS
 
 if TYPE_CHECKING:
     from ingest.redact.frame import Kinds

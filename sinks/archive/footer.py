@@ -67,6 +67,15 @@ def read_segment(path: Path, sha256: str | None = None) -> Segment:
     Raises
         ArchiveDamagedError: it is no Parquet file, or its footer is not one of ours.
     """
+    return read_footer(path, sha256)[0]
+
+
+def read_footer(path: Path, sha256: str | None = None) -> tuple[Segment, Any]:
+    """Read a segment's footer once: its facts, and Parquet's own, as PyArrow's ``FileMetaData``.
+
+    Raises
+        ArchiveDamagedError: as `read_segment`.
+    """
     try:
         metadata = pq.read_metadata(path)
         described = orjson.loads(metadata.metadata[SEGMENT_KEY.encode()])
@@ -89,7 +98,7 @@ def read_segment(path: Path, sha256: str | None = None) -> Segment:
         raise ArchiveDamagedError(
             f"{path}: damaged: {metadata.num_rows} rows, {segment.rows} written"
         )
-    return segment
+    return segment, metadata
 
 
 def read_whole(path: Path) -> Segment:

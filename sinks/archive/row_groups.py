@@ -7,18 +7,16 @@ out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ingest.schema import DTYPES
-from sinks.archive.footer import read_segment
+from sinks.archive.footer import read_footer
 from sinks.archive.listing import segment_paths
 from sinks.archive.reading import SchemaUnknownError, scan_segments
 from sinks.archive.segment import ArchiveDamagedError, partition_folder
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
 
 _TIME: Final = "@timestamp"
 _CLUSTER: Final = "orchestrator.cluster.name"
+_UNREADABLE: Final = (pl.exceptions.PolarsError, SchemaUnknownError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,35 +56,40 @@ class Unread:
     detail: str
 
 
-def row_groups(
-    archive: Path, topic: str, partition: int, from_day: date | None = None
-) -> tuple[list[RowGroup], list[Unread]]:
-    """Return a partition's row groups in log order, and the segments that cannot be read.
+@dataclass(slots=True)
+class Listed:
+    """The row groups of a partition in log order, and what is not among them."""
+
+    groups: list[RowGroup] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    earlier: bool = False
+    """Whether segments of earlier days were left out."""
+
+
+def row_groups(archive: Path, topic: str, partition: int, from_day: date | None = None) -> Listed:
+    """Return a partition's row groups, from the footers alone.
 
     Parameters
-        from_day: segments whose events are all of days before are left out, by their footers.
+        from_day: segments whose events are all of days before are left out.
     """
-    found: list[RowGroup] = []
-    unread: list[Unread] = []
+    listed = Listed()
     for path in segment_paths(partition_folder(archive, topic, partition)):
         try:
-            found += _row_groups(path, from_day)
-        except (ArchiveDamagedError, pa.ArrowException, OSError) as error:
-            unread.append(Unread(path, _first_line(error)))
-    return found, unread
+            segment, metadata = read_footer(path)
+            if from_day and segment.last_day and segment.last_day < from_day:
+                listed.earlier = True
+            elif segment.rows:
+                listed.groups += _row_groups(segment, metadata)
+        except (ArchiveDamagedError, OSError) as error:
+            listed.unread.append(Unread(path, _first_line(error)))
+    return listed
 
 
-def _row_groups(path: Path, from_day: date | None) -> list[RowGroup]:
-    segment = read_segment(path)
-    if not segment.rows or (from_day and segment.last_day and segment.last_day < from_day):
-        return []
-    metadata = pq.read_metadata(path)
-    names = list(metadata.schema.to_arrow_schema().names)
+def _row_groups(segment: Segment, metadata: Any) -> list[RowGroup]:
     found, first_row = [], 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
-        held = {name: _bounds(metadata, number, name) for name in (_TIME, _CLUSTER) if name in names}
-        times, clusters = held.get(_TIME), held.get(_CLUSTER)
+        times, clusters = (_bounds(group, name) for name in (_TIME, _CLUSTER))
         found.append(
             RowGroup(
                 segment,
@@ -100,11 +104,10 @@ def _row_groups(path: Path, from_day: date | None) -> list[RowGroup]:
     return found
 
 
-def _bounds(metadata: Any, group: int, name: str) -> tuple[Any, Any] | None:
+def _bounds(group: Any, name: str) -> tuple[Any, Any] | None:
     """Return the least and the greatest value of a column, None where nobody wrote them down."""
-    members = metadata.row_group(group)
-    for number in range(members.num_columns):
-        column = members.column(number)
+    for number in range(group.num_columns):
+        column = group.column(number)
         if column.path_in_schema == name:
             held = column.statistics
             return (held.min, held.max) if held is not None and held.has_min_max else None
@@ -127,17 +130,18 @@ def read_rows(
     frames: list[pl.DataFrame] = []
     unread: list[Unread] = []
     for segment, members in groupby(groups, key=attrgetter("segment")):
-        held = list(members)
-        for run in _runs(held):
-            rows = sum(group.rows for group in run)
-            try:
-                events = scan_segments([segment]).slice(run[0].first_row, rows)
-                frames.append(events.select(wanted).collect())
-            except (pl.exceptions.PolarsError, SchemaUnknownError, OSError) as error:
-                unread.append(Unread(segment.path, _first_line(error)))
+        try:
+            frames += [_read_run(segment, run, wanted) for run in _runs(list(members))]
+        except _UNREADABLE as error:
+            unread.append(Unread(segment.path, _first_line(error)))
     if not frames:
         return pl.DataFrame(schema={name: DTYPES[name] for name in wanted}), unread
     return pl.concat(frames, rechunk=True), unread
+
+
+def _read_run(segment: Segment, run: Sequence[RowGroup], columns: list[str]) -> pl.DataFrame:
+    rows = sum(group.rows for group in run)
+    return scan_segments([segment]).slice(run[0].first_row, rows).select(columns).collect()
 
 
 def _runs(groups: Sequence[RowGroup]) -> list[list[RowGroup]]:

@@ -231,9 +231,12 @@ class BulkWriter:
     def _answer(self, number: int, item: Reply) -> Answer:
         """Return what an item's answer means; what is to be updated may be gone, or not there yet.
 
-        Elasticsearch may take an update and refuse the creation before it, for want of memory.
+        Elasticsearch may take an update and refuse the creation before it, for want of memory. A
+        conflict says of a creation that it was done, of an update that somebody else was faster.
         """
         document = self._pending[number]
+        if document.is_update and item.status == HTTPStatus.CONFLICT:
+            return Answer.NOT_NOW
         if not (document.is_update and item.status == HTTPStatus.NOT_FOUND):
             return item_answer(int(item.status), item.error_type)
         coming = any(one.id == document.id and not one.is_update for one in self._pending.values())

@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.finding import COPIED
-from ingest.schema import DTYPES, FLAG, NUMBER, NUMBERS, TIME
+from ingest.column import FLAG, NUMBER, NUMBERS, TIME
+from ingest.schema import DTYPES
 from sinks.elasticsearch.flattened import DEPTH_MAX, IGNORE_ABOVE, OBJECTS
 
 if TYPE_CHECKING:

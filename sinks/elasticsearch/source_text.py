@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import polars as pl
 
-from ingest.schema import FLAG, NUMBER, NUMBERS, TEXTS, TIME
+from ingest.column import FLAG, NUMBER, NUMBERS, TEXTS, TIME
 from sinks.elasticsearch.flattened import OBJECTS, parsed_object
 
 if TYPE_CHECKING:

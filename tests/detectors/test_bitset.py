@@ -33,6 +33,13 @@ def test_bits_of_a_column_in_two_chunks(
 
 
 @given(columns)
+def test_places_are_those_of_the_true_rows(values: list[bool | None]) -> None:
+    places = list(bitset.places(expected(values)))
+
+    assert places == [row for row, value in enumerate(values) if value]
+
+
+@given(columns)
 def test_a_column_comes_back_with_null_as_false(values: list[bool | None]) -> None:
     bits = bitset.from_series(pl.Series(values, dtype=pl.Boolean))
 

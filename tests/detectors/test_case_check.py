@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from detectors.case_check import has_cases, outcomes_of, subject_of, with_own_cases
-from detectors.case_events import end_us, events_of
+from detectors.case_events import TrialError, end_us, events_of
 from detectors.cases import Case
 from detectors.sigma.compiler import load_pack
 from detectors.sigma.errors import InvalidRulesError
 from detectors.site import DEFAULT_LISTS, Site
-from detectors.trial import TrialError
 
 COMMUNITY = Path(__file__).parent / "sigma" / "community"
 BASES = COMMUNITY / "bases"

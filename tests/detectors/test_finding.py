@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 
 from detectors.engine import detect
-from detectors.finding import COPIED, findings
-from detectors.sigma.compiler import load_rules
+from detectors.finding import COPIED, findings, rule_fields
+from detectors.sigma.compiler import load_pack, load_rules
 from detectors.site import Criticality, Site
 from ingest.schema import DTYPES
+from worker.settings import shipped_rules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +66,60 @@ def test_what_is_related_is_gathered(document: dict[str, Any]) -> None:
     assert document["related.ip"] == ["198.51.100.20"]
     assert document["related.hosts"] == ["laptop.example.com", "node-4"]
     assert document["related.hash"] == ["0cc1", "3e23", "ca97"]
+
+
+COMMUNITY = """\
+title: Theirs
+id: 0a0a0a0a-0000-4000-8000-000000000001
+author: Rule Writers
+logsource: {product: linux}
+detection: {a: {TargetFilename: /etc/shadow}, condition: a}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "ruleset", "licence"),
+    [
+        ("", "theirs", None),
+        ("license: DRL-1.1\n", "theirs", "DRL-1.1"),
+        ("trailwarden: {category: key-file-change}\n", "trailwarden", "Apache-2.0"),
+        ("license: MIT\ntrailwarden: {category: key-file-change}\n", "trailwarden", "MIT"),
+    ],
+)
+def test_a_rule_from_elsewhere_keeps_its_folder_its_licence_and_its_author(
+    tmp_path: Path, more: str, ruleset: str, licence: str | None
+) -> None:
+    file = tmp_path / "theirs" / "linux" / "rule.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text(COMMUNITY + more)
+    pack = load_pack([tmp_path / "theirs"])
+    events = pl.DataFrame([EVENT], schema=DTYPES)
+    (finding,) = findings(events, detect(events, pack.rules), pack.rules)
+    assert finding.document["rule.ruleset"] == ruleset
+    assert finding.document.get("rule.license") == licence
+    assert finding.document["rule.author"] == ["Rule Writers"]
+
+
+def test_what_is_installed_with_the_program_is_its_own() -> None:
+    pack = load_pack([shipped_rules()])
+    every = (*pack.rules, *pack.correlations, *pack.waiting)
+    assert {(one.ours, one.ruleset) for one in every} == {(True, "trailwarden")}
+
+
+def test_what_rules_over_time_report_names_their_folder_too(tmp_path: Path) -> None:
+    file = tmp_path / "theirs" / "often.yml"
+    file.parent.mkdir()
+    section = "type: event_count, rules: [one], timespan: 1m, condition: {gte: 1}"
+    file.write_text(
+        COMMUNITY.replace("id: 0a0a0a0a-0000-4000-8000-000000000001", "name: one")
+        + "---\ntitle: Often\nid: 0a0a0a0a-0000-4000-8000-000000000002\n"
+        + f"correlation: {{{section}}}\n"
+    )
+    pack = load_pack([file])
+    (correlation,) = pack.correlations
+    told = dict(rule_fields(correlation))
+    assert told["rule.ruleset"] == "theirs"
+    assert "rule.license" not in told
 
 
 def test_its_evidence_needs_no_audit_id(document: dict[str, Any]) -> None:

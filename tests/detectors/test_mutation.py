@@ -192,6 +192,20 @@ def test_cases_at_the_bound_and_of_two_groups_hold_them_in_place(tmp_path: Path)
     assert found[0].what == "deleted: act: kubernetes.audit.verb is 'delete' (line 5)"
 
 
+def test_a_bound_that_one_event_meets_is_only_moved_to_where_it_makes_a_difference(
+    tmp_path: Path,
+) -> None:
+    """A window is looked at when an event enters it: at least none is at least one."""
+    once = BURST.replace("gte: 3", "gte: 1")
+    found = mutants(
+        tmp_path,
+        once,
+        "match:\n" + sequence("a", ANOTHER) + "no_match:\n" + sequence("b", "{base: request}"),
+    )
+    bounds = [one for one in found if one.turn is Turn.BOUND]
+    assert [(one.what, one.noticed) for one in bounds] == [("gte 1 moved to 2", True)]
+
+
 def test_what_is_not_changed_is_noticed_by_no_case() -> None:
     """Folding all cases at once, each in clusters of its own, says what a trial of each says."""
     pack = load_pack([COMMUNITY])

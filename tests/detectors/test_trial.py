@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from detectors.case_events import TrialError
 from detectors.cases import Case, load_cases
 from detectors.sigma.compiler import load_pack
-from detectors.trial import TrialError, findings_of, verdicts
+from detectors.trial import findings_of, verdicts
 from worker.settings import shipped_rules
 
 if TYPE_CHECKING:

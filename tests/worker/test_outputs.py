@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 import polars as pl
 import pytest
 
+from detectors.correlation.episode import Closed
 from detectors.finding import Finding
 from detectors.ruleset import ruleset
 from detectors.sigma.pack import Pack
@@ -246,3 +248,95 @@ def test_a_repeat_is_told_only_while_its_record_is_fresh(age: timedelta, told: l
     rig.outputs.flush()
     assert rig.told == told
     assert rig.counts.findings == {}
+
+
+def closed(**changes: Any) -> Closed:
+    """Return the end of an episode whose finding is of the day before noon."""
+    noon_us = int(NOON.timestamp()) * 1_000_000
+    day_us = 86_400_000_000
+    values = {
+        "finding": "a" * 32,
+        "time_us": noon_us - day_us,
+        "received_us": noon_us,
+        "dated": True,
+        "end_us": noon_us + 1,
+        "events": 7,
+        "over_us": noon_us + day_us,
+    }
+    return Closed(**{**values, **changes})
+
+
+def test_the_end_of_an_episode_is_an_update_to_absolute_values() -> None:
+    rig = Rig()
+    rig.outputs.add_over_time(Found(closed=(closed(),)))
+    (document,) = rig.bulk.documents
+    assert document == Document(
+        "tw-findings-2026.11.20",
+        "a" * 32,
+        orjson.dumps(
+            {
+                "trailwarden.episode.end": "2026-11-21T12:00:00.000001Z",
+                "trailwarden.episode.count": 7,
+                "trailwarden.episode.closed": True,
+            }
+        ),
+        is_update=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("time", "is_dated"),
+    [
+        ("2026-11-20T12:00:00.000000Z", True),
+        ("2026-11-20T12:00:00.000000Z", False),
+        ("2026-11-20T23:59:59.999999Z", True),
+        ("2026-10-22T12:00:00.000000Z", True),  # the last moment of the 30 days that are kept
+        ("2026-10-22T11:59:59.999999Z", True),
+        ("2026-11-21T13:00:00.000000Z", True),  # the last that counts as ahead of its receipt
+        ("2026-11-21T13:00:00.000001Z", True),
+        ("1969-12-31T23:59:59.999999Z", True),
+    ],
+)
+def test_the_end_goes_to_the_index_that_its_finding_went_to(time: str, is_dated: bool) -> None:
+    rig = Rig()
+    moment = datetime.fromisoformat(time)
+    time_us = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    begun = found("a", undated=not is_dated)
+    begun.findings[0].document["@timestamp"] = time
+    end = closed(time_us=time_us, dated=is_dated)
+    rig.outputs.add(Found(begun.findings, begun.received, begun.undated, closed=(end,)), folded())
+    creation, update = rig.bulk.documents
+    assert (update.is_update, creation.is_update) == (True, False)
+    assert (update.index, update.id) == (creation.index, creation.id)
+
+
+def test_ends_come_after_the_findings_of_their_batch_and_are_told_to_nobody() -> None:
+    rig = Rig("all", age=timedelta(seconds=1))
+    begun = found("a")
+    over_time = Found(begun.findings, begun.received, closed=(closed(),))
+    rig.outputs.add(over_time, folded(1))
+    assert [one.is_update for one in rig.bulk.documents] == [False, True, False]
+    rig.bulk.answers = ["a" * 32]
+    rig.outputs.flush()
+    rig.outputs.add_over_time(Found(closed=(closed(),)))
+    rig.outputs.flush()
+    assert rig.told == ["rule-a"]
+    assert rig.counts.findings == {"rule-a": 1}
+
+
+def test_what_exceptions_held_back_over_time_is_counted() -> None:
+    rig = Rig()
+    rig.outputs.add_over_time(Found(excepted=Counter({"site.yml:7": 2})))
+    rig.outputs.add(Found(excepted=Counter({"site.yml:7": 1})), folded())
+    assert rig.counts.excepted == {"site.yml:7": 3}
+    assert rig.bulk.documents == []
+
+
+def test_an_end_that_is_refused_goes_to_quarantine_with_the_place_of_its_finding() -> None:
+    rig = Rig()
+    rig.outputs.add_over_time(Found(closed=(closed(),)))
+    rig.bulk.poison = [Poisoned(rig.bulk.documents[0], 400, "mapper", "bad")]
+    rig.outputs.flush()
+    (document,) = rig.quarantine.documents
+    assert document["trailwarden.quarantine.document_id"] == "a" * 32
+    assert document["trailwarden.quarantine.index"] == "tw-findings-2026.11.20"

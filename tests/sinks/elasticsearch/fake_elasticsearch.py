@@ -1,6 +1,7 @@
 """The part of Elasticsearch that a bulk writer sees, in memory, with scripted answers.
 
-``create`` under an id that exists answers 409, as the real one does. Answers put into ``script``
+``create`` under an id that exists answers 409, ``update`` of one that does not 404, as the real one
+does. Answers put into ``script``
 are given instead, one per request; a callable gets the items and may keep or alter them.
 """
 
@@ -18,7 +19,7 @@ Item = tuple[int, str]
 """Status and error type of one document."""
 
 ItemScript = Callable[[str, str, bytes], Item | None]
-"""(index, id, source) -> what to answer; None: create it."""
+"""(index, id, source) -> what to answer; None: do it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ class FakeElasticsearch:
         lines = body.split(b"\n")
         assert lines.pop() == b""
         pairs = list(zip(lines[::2], lines[1::2], strict=True))
-        actions = [orjson.loads(action)["create"] for action, _ in pairs]
-        self.sent.append([action["_id"] for action in actions])
+        actions = [next(iter(orjson.loads(action).items())) for action, _ in pairs]
+        self.sent.append([place["_id"] for _, place in actions])
         self.sizes.append(len(body))
         planned = self.script.pop(0) if self.script else None
         if isinstance(planned, Exception):
@@ -71,21 +72,31 @@ class FakeElasticsearch:
         if self.most_bytes and len(body) > self.most_bytes:
             raise _failed(Whole(413))
         items = [
-            self._write(a["_index"], a["_id"], s) for a, (_, s) in zip(actions, pairs, strict=True)
+            {operation: self._write(operation, place["_index"], place["_id"], source)}
+            for (operation, place), (_, source) in zip(actions, pairs, strict=True)
         ]
         if isinstance(planned, Lost):
             raise planned.error
         return _Answer(planned.body if isinstance(planned, Body) else {"items": items})
 
-    def _write(self, index: str, identifier: str, source: bytes) -> dict[str, Any]:
-        status, kind = self.item(index, identifier, source) or (201, "")
-        if status == 201:
-            if (index, identifier) in self.documents:
-                status, kind = 409, "version_conflict_engine_exception"
-            else:
-                self.documents[index, identifier] = source
+    def _write(self, operation: str, index: str, identifier: str, source: bytes) -> dict[str, Any]:
+        write = self._update if operation == "update" else self._create
+        status, kind = self.item(index, identifier, source) or write((index, identifier), source)
         error = {"error": {"type": kind, "reason": f"said {kind}"}} if kind else {}
-        return {"create": {"status": status, **error}}
+        return {"status": status, **error}
+
+    def _create(self, place: tuple[str, str], source: bytes) -> Item:
+        if place in self.documents:
+            return 409, "version_conflict_engine_exception"
+        self.documents[place] = source
+        return 201, ""
+
+    def _update(self, place: tuple[str, str], source: bytes) -> Item:
+        if place not in self.documents:
+            return 404, "document_missing_exception"
+        fields = orjson.loads(self.documents[place]) | orjson.loads(source)["doc"]
+        self.documents[place] = orjson.dumps(fields)
+        return 200, ""
 
 
 @dataclass(frozen=True, slots=True)

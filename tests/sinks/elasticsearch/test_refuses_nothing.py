@@ -12,16 +12,25 @@ import orjson
 import polars as pl
 import pytest
 
-from detectors.engine import detect
-from detectors.finding import Finding, findings
-from detectors.sigma.compiler import load_rules
+from detectors.case_events import normalized
+from detectors.cases import load_cases
+from detectors.correlation.fold import Released
+from detectors.finding import Finding
+from detectors.ruleset import look, ruleset
+from detectors.sigma.compiler import load_pack
 from detectors.sigma.rule import Level
+from ingest.column import FLAG, NUMBER, NUMBERS, TEXTS, TIME
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.record import Records
-from ingest.schema import DTYPES, FLAG, NUMBER, NUMBERS, TEXTS, TIME
+from ingest.schema import DTYPES
 from sinks.elasticsearch.bulk import BulkWriter
 from sinks.elasticsearch.connection import Client
-from sinks.elasticsearch.documents import Document, event_documents, finding_document
+from sinks.elasticsearch.documents import (
+    Document,
+    closing_document,
+    event_documents,
+    finding_document,
+)
 from sinks.elasticsearch.fields import dotted, finding_fields
 from sinks.elasticsearch.flattened import OBJECTS
 from sinks.elasticsearch.setup import apply, changes
@@ -159,6 +168,17 @@ def count_of(client: Client, prefix: str) -> int:
     return int(require(client, "GET", f"/{prefix}-*/_count")["count"])
 
 
+def over_time_findings() -> Released:
+    """What a detection over time reports of its first case, up to the end of its episode."""
+    file = shipped_rules() / "abnormal-login" / "first-seen-address-of-person.yml"
+    cases = load_cases(file, shipped_rules() / "bases").cases
+    events = normalized((next(case for case in cases if case.expected),))
+    rules = ruleset(load_pack([file]))
+    over_time = rules.over_time()
+    over_time.add(events, look(events, rules).hits)
+    return over_time.release(None)
+
+
 def test_hostile_values_in_every_field_are_taken(client: Client, ready: SetupOptions) -> None:
     random = Random(20260301)
     prefix, total = ready.prefix, 0
@@ -203,13 +223,18 @@ def test_hostile_findings_are_taken(client: Client, ready: SetupOptions) -> None
 
 
 def test_mutated_records_are_taken(client: Client, ready: SetupOptions) -> None:
-    rules = load_rules([shipped_rules()])
+    rules = ruleset(load_pack([shipped_rules()]))
+    over_time, told = rules.over_time(), 0
     mapped_events = set(DTYPES)
     mapped_findings = set(finding_fields([]))
     for number, (lines, _) in enumerate(batches(6_000, 20260301, Tally())):
         chunk = Records(f"batch-{number}", lines, list(range(len(lines))))
         events = normalize([chunk], NormalizeSettings("fuzz")).events
-        found = findings(events, detect(events, rules), rules)
+        looked = look(events, rules)
+        over_time.add(events, looked.hits)
+        released = over_time.release(None)
+        told += len(released.findings)
+        found = [*looked.reported.findings, *released.findings]
         assert all(set(finding.document) <= mapped_findings for finding in found)
         documents = [
             *event_documents(events, ready.prefix, 30, NOW),
@@ -220,6 +245,27 @@ def test_mutated_records_are_taken(client: Client, ready: SetupOptions) -> None:
         )
         counts = write(client, ready.prefix, documents).counts
         assert counts.created + counts.repeated == len(documents)
+        ended = [closing_document(closed, ready.prefix, 30) for closed in released.closed]
+        write(client, ready.prefix, ended)
+    assert told
+    assert changes(client, ready) == []
+
+
+def test_an_episode_and_its_end_are_taken(client: Client, ready: SetupOptions) -> None:
+    found = over_time_findings()
+    documents = [
+        finding_document(one, found.received[one.id], ready.prefix, 30) for one in found.findings
+    ]
+    ended = [closing_document(one, ready.prefix, 30) for one in found.closed]
+    told = {name for one in (*documents, *ended) for name in orjson.loads(one.source)}
+    over_time = ("trailwarden.correlation.", "trailwarden.episode.")
+    assert {name for name in finding_fields([]) if name.startswith(over_time)} <= told
+    assert write(client, ready.prefix, documents).counts.created == len(documents)
+    write(client, ready.prefix, ended)
+    require(client, "POST", f"/{ready.prefix}-*/_refresh")
+    query = {"query": {"term": {"trailwarden.episode.closed": True}}}
+    held = require(client, "POST", f"/{ready.prefix}-findings*/_count", query)
+    assert held["count"] == len(ended)
     assert changes(client, ready) == []
 
 

@@ -10,7 +10,8 @@ import orjson
 import polars as pl
 import pytest
 
-from ingest.schema import DTYPES, FLAG, NUMBER, NUMBERS, TEXT, TEXTS, TIME
+from ingest.column import FLAG, NUMBER, NUMBERS, TEXT, TEXTS, TIME
+from ingest.schema import DTYPES
 from sinks.elasticsearch.flattened import OBJECTS, parsed_object
 from sinks.elasticsearch.source_text import sources
 

@@ -9,13 +9,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from detectors.engine import detect
-from detectors.finding import findings
-from detectors.sigma.compiler import load_rules
+from detectors.ruleset import look, ruleset
+from detectors.sigma.compiler import load_pack
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.schema import DTYPES, SCHEMA_VERSION
 from ingest.sources.read import read_records
-from sinks.elasticsearch.documents import event_documents, finding_document
+from sinks.elasticsearch.documents import closing_document, event_documents, finding_document
 from sinks.elasticsearch.fields import Feature, dotted, event_fields, finding_fields, nested
 from sinks.elasticsearch.flattened import OBJECTS
 from sinks.elasticsearch.templates import SetupOptions, component_templates, index_templates
@@ -24,6 +23,10 @@ from worker.settings import shipped_rules
 
 TERM_BYTES = 32_766
 """Longest term that Lucene takes."""
+
+OVER_TIME = ("trailwarden.correlation.", "trailwarden.episode.")
+HISTORY = "trailwarden.correlation.history"
+"""Of what is seen for the first time: a short log has too little to know anybody by."""
 
 ALL = [(), (Feature.WILDCARD,), (Feature.MATCH_ONLY_TEXT,), tuple(Feature)]
 
@@ -100,26 +103,36 @@ def test_templates_join_and_never_grow() -> None:
 
 def _fields_of(log: Path) -> Iterator[tuple[str, set[str]]]:
     now = datetime(2026, 11, 21, tzinfo=UTC)
-    rules = load_rules([shipped_rules()])
+    rules = ruleset(load_pack([shipped_rules()]))
+    over_time = rules.over_time()
     for batch in gathered(read_records(str(log), lambda _: None)):
         events = normalize(batch, NormalizeSettings("c")).events
-        found = findings(events, detect(events, rules), rules)
+        looked = look(events, rules)
+        over_time.add(events, looked.hits)
         for document in event_documents(events, "tw", 3_650, now):
             yield "events", set(orjson.loads(document.source))
-        for finding in found:
+        for finding in looked.reported.findings:
             document = finding_document(finding, now, "tw", 3_650)
             yield "findings", set(orjson.loads(document.source))
+    released = over_time.release(None)
+    for finding in released.findings:
+        document = finding_document(finding, now, "tw", 3_650)
+        yield "over time", set(orjson.loads(document.source))
+    for closed in released.closed:
+        yield "closed", set(orjson.loads(closing_document(closed, "tw", 3_650).source))
 
 
 def _unmapped(log: Path) -> set[tuple[str, str]]:
-    mapped = {"events": set(event_fields(())), "findings": set(finding_fields(()))}
-    seen = dict.fromkeys(mapped, 0)
-    missing: set[tuple[str, str]] = set()
+    of_findings = set(finding_fields(()))
+    mapped = {"events": set(event_fields(()))}
+    mapped |= dict.fromkeys(("findings", "over time", "closed"), of_findings)
+    seen: dict[str, set[str]] = {kind: set() for kind in mapped}
     for kind, names in _fields_of(log):
-        seen[kind] += 1
-        missing |= {(kind, name) for name in names - mapped[kind]}
+        seen[kind] |= names
     assert all(seen.values())
-    return missing
+    told = seen["over time"] | seen["closed"]
+    assert {name for name in of_findings if name.startswith(OVER_TIME)} - {HISTORY} <= told
+    return {(kind, name) for kind, names in seen.items() for name in names - mapped[kind]}
 
 
 def test_every_field_of_the_sample_is_mapped(root: Path) -> None:
