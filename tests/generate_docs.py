@@ -9,16 +9,8 @@ from detectors.sigma.compiler import load_pack
 from detectors.sigma.correlation import Correlation
 from detectors.sigma.pack import Detection
 from detectors.sigma.rule import Category, Level, Rule
-from ingest.schema import (
-    EVENT_SCHEMA,
-    FLAG,
-    NUMBER,
-    NUMBERS,
-    SCHEMA_VERSION,
-    TEXT,
-    TEXTS,
-    TIME,
-)
+from ingest.column import FLAG, NUMBER, NUMBERS, TEXT, TEXTS, TIME
+from ingest.schema import EVENT_SCHEMA, SCHEMA_VERSION
 from tests.acts.providers_page import providers_page
 from tests.coverage_page import coverage_page
 from worker.metrics import metrics_page
@@ -75,8 +67,8 @@ def rules_page() -> str:
         "",
         "<!-- Generated from detectors/rules by `make docs`. Do not edit. -->",
         "",
-        f"{len(rules)} detections, {over_time} of them over time (docs/correlations.md). Each has its",
-        "cases beside it: raw records that must match, raw records that must not, and the known",
+        f"{len(rules)} detections, {over_time} of them over time (docs/correlations.md). Each has",
+        "its cases beside it: raw records that must match, raw records that must not, and known",
         "evasions.",
     ]
     for category in Category:

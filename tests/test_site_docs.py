@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from detectors.finding import SEVERITY
-from detectors.sigma.compiler import load_rules
+from detectors.sigma.compiler import load_pack
 from detectors.sigma.rule import Level
 from detectors.site import DEFAULT_LISTS
 from worker.configuration import load_settings
@@ -16,7 +16,7 @@ from worker.site import site_of
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SITE = (DOCS / "site.md").read_text()
-RULES = load_rules([shipped_rules()])
+REPORTING = load_pack([shipped_rules()]).reporting
 
 
 def rows(page: str) -> dict[str, list[str]]:
@@ -58,6 +58,6 @@ def test_the_scale_has_every_level_its_number_and_examples_of_it(level: Level) -
     number, *_, named = rows((DOCS / "severity.md").read_text())[level.value]
     assert int(number) == SEVERITY[level]
     titles = [title for title in named.split("*") if title.strip(" ,")]
-    levels = {rule.title: rule.level for rule in RULES}
+    levels = {one.title: one.level for one in REPORTING}
     assert titles
     assert {title: levels.get(title) for title in titles} == dict.fromkeys(titles, level)

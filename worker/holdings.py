@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from detectors.correlation.fold import Released
+from detectors.correlation.released import Released
 from ingest.sources.kafka import Committed, Position
 from sinks.archive import SegmentTakenError
 from worker.crash_points import CrashPoint, reach

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from detectors.correlation.fold import OverTime, Released
+from detectors.correlation.fold import OverTime
 from detectors.correlation.plan import plan_for
+from detectors.correlation.released import Released
 from detectors.correlation.state import SavedOverTime, restore, save
 from detectors.sigma.pack import Pack
 from worker.cluster_memory import LATENESS_US, ClusterMemory, Saved
@@ -113,6 +114,7 @@ class Partition:
         """Go on with other rules: what is still the same keeps its state."""
         new = rules.over_time()
         restore(save(self.over_time), new)
+        new.late = self.over_time.late
         self.over_time = new
 
     def is_dirty(self) -> bool:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from detectors.correlation.fold import OverTime, Released
+    from detectors.correlation.fold import OverTime
+    from detectors.correlation.released import Released
     from detectors.ruleset import Ruleset
     from worker.settings import ScanSettings
 
@@ -150,7 +151,10 @@ class HeldEpisodes:
     def take(self, released: Released) -> Iterator[Finding]:
         """Take what became certain; yield the findings whose episodes ended, in their order."""
         for finding in released.findings:
-            self._open[finding.id] = finding
+            if finding.document["trailwarden.episode.closed"]:
+                yield finding
+            else:
+                self._open[finding.id] = finding
         for closed in released.closed:
             begun = self._open.pop(closed.finding)
             document = begun.document | closing_fields(closed.end_us, closed.events)

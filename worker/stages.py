@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from detectors.correlation.episode import Closed
-    from detectors.correlation.fold import Released
+    from detectors.correlation.released import Released
     from detectors.finding import Finding
     from detectors.ruleset import Looked, Ruleset
     from ingest.normalize import Normalized

@@ -6,6 +6,7 @@ window that matched first, and ends when one timespan has passed without a match
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -107,10 +108,15 @@ class Episodes:
 
     def evict(self, most: int) -> Iterator[Closed]:
         """End the oldest episodes beyond a bound, before their time."""
-        while len(self.open) > most:
-            self.evicted += 1
-            key = min(self.open, key=lambda key: (self.open[key].last_us, self.open[key].finding))
+        beyond = len(self.open) - most
+        if beyond <= 0:
+            return
+        self.evicted += beyond
+        for key in nsmallest(beyond, self.open, key=self._age):
             yield from self.end(*key)
+
+    def _age(self, key: tuple[int, int]) -> tuple[int, str, int]:
+        return self.open[key].last_us, self.open[key].finding, key[1]
 
 
 def closed(episode: Episode) -> Closed:

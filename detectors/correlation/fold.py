@@ -9,14 +9,17 @@ restarts nor on a clock. One state holds several clusters: a worker folds them i
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from detectors.correlation.documents import Documents
-from detectors.correlation.episode import Closed, Episode, Episodes, Run, extend
+from detectors.correlation.episode import Episode, Episodes, Run, extend
 from detectors.correlation.first_seen import Memory
+from detectors.correlation.late import late_findings, released_late
+from detectors.correlation.released import Released
 from detectors.correlation.report import Circumstances, finding_of, history_of
 from detectors.correlation.signals import SIGNALS, signals_of
 from detectors.correlation.windowed import MATCHES, Evidence, Step, steps_of, unanswered_of
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
 
     from detectors.correlation.plan import Plan
     from detectors.exceptions import Exemption
-    from detectors.finding import Finding
     from detectors.sigma.correlation import Correlation
 
 BLOCK: Final = 65_536
@@ -46,32 +48,6 @@ _ALL: Final = ""
 """Name of the one cluster where groups reach over clusters."""
 
 _UNKNOWN_SITE: Final = Site()
-
-
-@dataclass(slots=True)
-class Released:
-    """What became certain: findings of episodes that began, and episodes that ended."""
-
-    findings: list[Finding] = field(default_factory=list)
-    received: dict[str, datetime] = field(default_factory=dict)
-    """By finding id: when the event that completed it was received."""
-    undated: set[str] = field(default_factory=set)
-    """Ids of findings whose event has no time of its own that is believed."""
-    closed: list[Closed] = field(default_factory=list)
-    excepted: Counter[str] = field(default_factory=Counter)
-    """Findings that an exception held back, by its place."""
-
-    def extend(self, other: Released) -> None:
-        """Add what became certain elsewhere."""
-        self.findings += other.findings
-        self.received |= other.received
-        self.undated |= other.undated
-        self.closed += other.closed
-        self.excepted.update(other.excepted)
-
-    def __bool__(self) -> bool:
-        """Whether there is anything."""
-        return bool(self.findings or self.closed or self.excepted)
 
 
 class OverTime:
@@ -101,6 +77,8 @@ class OverTime:
         )
         self.since_bound = 0
         self.evicted: Counter[str] = Counter()
+        self.late = Released()
+        """Of late events that are enough by themselves, told with the next release."""
         self._seen_units = plan.units_of(CorrelationType.FIRST_SEEN)
 
     def add(self, events: pl.DataFrame, hits: pl.DataFrame, late: pl.Series | None = None) -> None:
@@ -114,9 +92,12 @@ class OverTime:
         if not self.plan.feeds or events.is_empty():
             return
         self._note_times(events, late)
-        if late is not None and late.any():
-            on_time = (~late).arg_true().cast(pl.UInt32)
-            hits = hits.filter(pl.col("row").is_in(on_time.implode()))
+        late = _out_of_order(events, late)
+        if late is not None:
+            of_late = late.gather(hits["row"])
+            late_ones = late_findings(events, hits.filter(of_late), self.plan, self.site)
+            self.late.extend(released_late(list(late_ones), events, self.plan, self.exceptions))
+            hits = hits.filter(~of_late)
         numbers = dict.fromkeys(events[CLUSTER].unique(), 0)
         if not self.plan.across_clusters:
             numbers = {name: self._number(name) for name in numbers}
@@ -158,7 +139,7 @@ class OverTime:
 
         Linear in what is released, and in the state of the groups concerned.
         """
-        out = Released()
+        out, self.late = self.late, Released()
         times = None if watermark is None else self._times(watermark)
         for block in self._blocks(self._due(times)):
             self._fold(block, out)
@@ -287,6 +268,9 @@ class OverTime:
             correlation, event, around, self.site, self.plan.bases[run.correlation]
         )
         received: datetime = event["event.created"] or event["@timestamp"]
+        if correlation.type is CorrelationType.ABSENCE:
+            # What did not happen is received when its time is over; its index depends on it.
+            received += timedelta(microseconds=correlation.timespan_us)
         dated = self.documents.is_dated(event)
         silent = correlation.id in self.plan.silent or self._is_excepted(correlation, run, out)
         self.episodes.open[run.correlation, run.key] = Episode(
@@ -363,6 +347,13 @@ class OverTime:
         kept = by_age.group_by("cluster", maintain_order=True).tail(most)
         self.evicted[what] += held.height - kept.height
         return kept.select(SIGNALS.names()).rechunk()
+
+
+def _out_of_order(events: pl.DataFrame, late: pl.Series | None) -> pl.Series | None:
+    """Return which events have no place in the order of time; None if all have one."""
+    timeless = events["@timestamp"].is_null()
+    out = timeless if late is None else late.fill_null(value=True) | timeless
+    return out if out.any() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from detectors.finding import COPIED, RELATED
-from detectors.sigma.correlation import Comparison, Correlation, CorrelationType, Learning
+from detectors.sigma.correlation import (
+    Bound,
+    Comparison,
+    Correlation,
+    CorrelationType,
+    Learning,
+)
 from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
@@ -112,6 +118,8 @@ class Plan:
     """Of each cluster."""
 
     by_type: dict[CorrelationType, list[int]] = field(init=False)
+    alone: pl.DataFrame = field(init=False)
+    """``rule``, ``correlation`` and ``base`` of correlations for which one event is enough."""
     bases: tuple[tuple[Rule, ...], ...] = field(init=False)
     """By correlation: the rules that it joins, whatever stands between."""
 
@@ -125,12 +133,33 @@ class Plan:
         joined: list[dict[int, Rule]] = [{} for _ in self.correlations]
         for feed in self.feeds:
             joined[owner[feed.unit]][feed.rule] = self.pack_rules[feed.rule]
+        single = {
+            feed.unit
+            for feed in self.feeds
+            if self.correlations[owner[feed.unit]].type is CorrelationType.EVENT_COUNT
+            and all(_is_met_by_one(bound) for bound in self.correlations[owner[feed.unit]].bounds)
+            and self.correlations[owner[feed.unit]].id not in self.silent
+            and not self.across_clusters
+        }
+        alone = [
+            (feed.rule, owner[feed.unit], feed.base)
+            for feed in self.feeds
+            if feed.unit in single and feed.via is None
+        ]
+        schema = {"rule": pl.UInt32(), "correlation": pl.UInt32(), "base": pl.UInt8()}
+        object.__setattr__(self, "alone", pl.DataFrame(alone, schema=schema, orient="row"))
         object.__setattr__(self, "by_type", by_type)
         object.__setattr__(self, "bases", tuple(tuple(found.values()) for found in joined))
 
     def units_of(self, *types: CorrelationType) -> list[int]:
         """Return the units of correlations of these types."""
         return [unit for kind in types for unit in self.by_type[kind]]
+
+
+def _is_met_by_one(bound: Bound) -> bool:
+    return (bound.comparison is Comparison.GTE and bound.number <= 1) or (
+        bound.comparison is Comparison.GT and bound.number < 1
+    )
 
 
 def plan_for(

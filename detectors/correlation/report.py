@@ -50,6 +50,8 @@ class Circumstances:
     deadline_us: int | None = None
     """Of absence: when the time was over."""
     history: str = ""
+    is_whole: bool = False
+    """Whether the episode is this event and no more will come to it."""
 
 
 def finding_of(
@@ -91,7 +93,9 @@ def finding_of(
         "trailwarden.evidence.audit_ids": list(around.audit_ids),
         "trailwarden.evidence.values": [],
     }
-    micros = int(time.timestamp()) * 1_000_000 + time.microsecond
+    micros = 0 if time is None else int(time.timestamp()) * 1_000_000 + time.microsecond
+    if around.is_whole:
+        document |= closing_fields(micros, len(around.events))
     return Finding(identifier, (micros, event["event.id"]), severity.level, document)
 
 

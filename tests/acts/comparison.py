@@ -14,6 +14,7 @@ import orjson
 from detectors.cases import load_cases
 from detectors.engine import detect
 from detectors.sigma.compiler import load_pack
+from detectors.sigma.correlation import Bound, Comparison, Correlation, CorrelationType
 from detectors.sigma.rule import Rule
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.record import Records
@@ -38,8 +39,19 @@ def acts() -> dict[str, Record]:
 
 @cache
 def rules() -> tuple[Rule, ...]:
-    """Return the shipped rules that report by themselves, read once."""
-    return tuple(one for one in load_pack([shipped_rules()]).reporting if isinstance(one, Rule))
+    """Return the shipped rules of which each hit is told, read once.
+
+    They report by themselves, or the correlation of their file does so from the first hit on.
+    """
+    pack = load_pack([shipped_rules()])
+    told = {base.id for one in pack.correlations if _tells_each(one) for base in one.bases}
+    told |= {one.id for one in pack.reporting}
+    return tuple(rule for rule in pack.rules if rule.id in told)
+
+
+def _tells_each(correlation: Correlation) -> bool:
+    at_once = (Bound(Comparison.GTE, 1),)
+    return correlation.type is CorrelationType.EVENT_COUNT and correlation.bounds == at_once
 
 
 def observed(wrap: Wrap, records: Iterable[Record]) -> list[tuple[Row | None, frozenset[str]]]:

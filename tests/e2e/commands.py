@@ -23,6 +23,7 @@ from sinks.archive import list_segments, read_events
 from tests.faults.fleet import wait_for
 from tests.faults.harness import Harness, is_chaos
 from tests.faults.oracle import hits
+from worker.settings import shipped_rules
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDING = ROOT.parent / "shared" / "data" / "kubernetes-audit" / "audit.log.gz"
@@ -43,6 +44,22 @@ def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         line, capture_output=True, text=True, check=False, cwd=ROOT, env=environment
     )
+
+
+def shipped_without(folder: Path, *types: str) -> Path:
+    """Copy the shipped rules without correlations of some types, for what cannot agree.
+
+    A scan knows no time of learning and no canary: ``first_seen`` and ``absence`` are its own. One
+    worker sees not all clusters: what reaches over them is left out as well.
+    """
+    for file in shipped_rules().rglob("*.yml"):
+        text = file.read_text()
+        left_out = "across_clusters: true", *(f"\n  type: {kind}\n" for kind in types)
+        if not any(words in text for words in left_out):
+            copy = folder / file.relative_to(shipped_rules())
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(text)
+    return folder
 
 
 @dataclass(slots=True)
@@ -87,6 +104,8 @@ class Scanned:
 
     events: pl.Series
     findings: list[str]
+    over_time: int
+    """How many of the findings are."""
 
 
 def scan(out: Path, *arguments: str | Path) -> Scanned:
@@ -95,7 +114,9 @@ def scan(out: Path, *arguments: str | Path) -> Scanned:
     assert done.returncode == 0, done.stderr
     events = pl.read_parquet(out / "events.parquet", columns=["event.id"]).to_series()
     lines = (out / "findings.ndjson").read_text().splitlines()
-    return Scanned(events, [json.loads(line)["trailwarden.finding.id"] for line in lines])
+    found = [json.loads(line) for line in lines]
+    over_time = sum("trailwarden.episode.start" in one for one in found)
+    return Scanned(events, [one["trailwarden.finding.id"] for one in found], over_time)
 
 
 def check_stores(world: Harness, scans: Sequence[Scanned], *, events_indexed: bool = True) -> int:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.commands import audit_log, check_stores, command, scan
+from tests.e2e.commands import audit_log, check_stores, command, scan, shipped_without
 from tests.faults.harness import Harness, harness
 from tests.faults.oracle import hits
 from tests.faults.planted import CLUSTERS, Planted, Verdict
 from tests.faults.sender import Sender
+from worker.cluster_memory import LATENESS_US
 
 pytestmark = pytest.mark.integration
 
@@ -28,24 +31,34 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the rules that a scan and a service understand alike."""
+    return shipped_without(tmp_path_factory.mktemp("rules"), "first_seen", "absence")
+
+
 def send_interleaved(world: Harness, logs: Path) -> None:
-    """Send the logs line by line in turn; each cluster's stays in its order."""
+    """Send the logs line by line in turn, then a canary each; each cluster's stay in order."""
     each = {cluster: (logs / f"{cluster}.log").read_bytes().splitlines() for cluster in CLUSTERS}
     with Sender(world.connection, world.settings.kafka.raw_topic) as sender:
         for number in range(max(map(len, each.values()))):
             for cluster, lines in each.items():
                 if number < len(lines):
                     sender.send(Planted(cluster, lines[number], Verdict.EVENT))
+        for cluster, lines in each.items():
+            end = max(datetime.fromisoformat(json.loads(one)["stageTimestamp"]) for one in lines)
+            sender.send_canary(cluster, end + timedelta(microseconds=LATENESS_US + 1))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_workers_find_what_one_scan_finds(
-    tmp_path: Path, logs: Path, kafka: str, elasticsearch_url: str, workers: int
+    tmp_path: Path, logs: Path, rules: Path, kafka: str, elasticsearch_url: str, workers: int
 ) -> None:
-    scanned = scan(tmp_path / "scan", logs, "--cluster-from-file")
+    scanned = scan(tmp_path / "scan", logs, "--cluster-from-file", "--rules", rules)
+    assert scanned.over_time
     settings: dict[str, Any] = {
         "elasticsearch": {"events": "findings"},
-        "worker": {"batch_records": 2_000},
+        "worker": {"batch_records": 2_000, "rules": [str(rules)]},
     }
     with (
         harness(tmp_path, kafka, elasticsearch_url, partitions=8, **settings) as world,
@@ -62,10 +75,11 @@ def test_workers_find_what_one_scan_finds(
 
 
 def test_a_scan_writes_the_documents_that_the_service_writes(
-    tmp_path: Path, logs: Path, kafka: str, elasticsearch_url: str
+    tmp_path: Path, logs: Path, rules: Path, kafka: str, elasticsearch_url: str
 ) -> None:
+    worker = {"rules": [str(rules)]}
     with (
-        harness(tmp_path, kafka, elasticsearch_url) as world,
+        harness(tmp_path, kafka, elasticsearch_url, worker=worker) as world,
         world.fleet() as fleet,
     ):
         fleet.start("one")
@@ -77,7 +91,7 @@ def test_a_scan_writes_the_documents_that_the_service_writes(
         with harness(tmp_path / "scanned", kafka, elasticsearch_url) as other:
             done = command(
                 "scan", logs, "--cluster-from-file", "--out", tmp_path / "out",
-                "--elasticsearch", elasticsearch_url, "--config", other.file,
+                "--elasticsearch", elasticsearch_url, "--config", other.file, "--rules", rules,
             )  # fmt: skip
             assert done.returncode == 0, done.stderr
             assert documents(other) == wanted

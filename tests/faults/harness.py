@@ -31,9 +31,13 @@ from tests.faults.planted import ORDINARY, Planter, Shares
 from worker.configuration import Settings, load_settings
 from worker.elasticsearch_client import connect_elasticsearch
 from worker.kafka_client import client_config
+from worker.settings import shipped_rules
 
 SEED: Final = "TRAILWARDEN_FAULT_SEED"
 DOSE: Final = "TRAILWARDEN_FAULT_DOSE"
+OVER_TIME: Final = Path(__file__).parent / "over_time"
+"""Episodes of what is planted, so that state over time is in every fault."""
+
 DRAIN_S: Final = 240.0
 
 
@@ -156,7 +160,11 @@ def harness(
         },
         "store": {"folder": str(folder / "store")},
         "checkpoint": {"interval_s": 1, "snapshot_interval_s": 2, "revoke_deadline_s": 4},
-        "worker": {"redaction_key_file": str(key), "batch_records": 2_000},
+        "worker": {
+            "redaction_key_file": str(key),
+            "batch_records": 2_000,
+            "rules": [str(shipped_rules()), str(OVER_TIME)],
+        },
         "telemetry": {"port": 0},
     }
     for group, values in groups.items():

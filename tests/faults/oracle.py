@@ -50,6 +50,13 @@ class Expected:
     quarantine: set[str] = field(default_factory=set)
     events: set[str] = field(default_factory=set)
     findings: set[tuple[str, str]] = field(default_factory=set)
+    begun: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Findings by id as they stand: those over time get their end later."""
+
+    @property
+    def over_time(self) -> dict[str, dict[str, Any]]:
+        """Return the findings over time by id."""
+        return {i: one for i, one in self.begun.items() if "trailwarden.episode.start" in one}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,8 @@ class Verdicts:
     records: int
     events: int
     findings: int
+    over_time: int
+    closed: int
     quarantined: int
     segments: int
     rewritten: int
@@ -75,9 +84,21 @@ class _Kept:
             self._expected.quarantine.add(item[ID])
             return
         source = orjson.loads(item.source)
+        if item.is_update:
+            self._close(item, source)
+            return
         self._expected.documents.setdefault(item.id, (item.index, _digest(source)))
+        if "rule.id" in source:
+            self._expected.begun.setdefault(item.id, source)
         for identifier in source.get("trailwarden.evidence.event_ids", ()):
             self._expected.findings.add((source["rule.id"], identifier))
+
+    def _close(self, item: Document, fields: dict[str, Any]) -> None:
+        index, _ = self._expected.documents[item.id]
+        assert item.index == index, "the end of an episode goes where its finding went"
+        whole = self._expected.begun[item.id]
+        whole |= fields
+        self._expected.documents[item.id] = (index, _digest(whole))
 
 
 def _digest(source: dict[str, Any]) -> bytes:
@@ -87,20 +108,30 @@ def _digest(source: dict[str, Any]) -> bytes:
 def judge(settings: Settings, client: Client, planted: Iterable[Planted]) -> Verdicts:
     """Enumerate everything and compare; the topic must have been worked off."""
     sent = list(planted)
-    records = _records(settings)
-    expected = _expected(settings, records)
+    records = records_of(settings)
+    expected = uncut_run(settings, records)
     _check_topic(sent, records)
     _check_planted(settings, sent, expected)
     rewritten = _check_quarantine(settings, expected)
     _check_indices(settings, client, expected)
     segments = _check_archive(settings, expected)
     findings = len(expected.documents) - len(expected.events)
+    over_time = expected.over_time.values()
+    closed = sum(one["trailwarden.episode.closed"] for one in over_time)
     return Verdicts(
-        len(records), len(expected.events), findings, len(expected.quarantine), segments, rewritten
+        len(records),
+        len(expected.events),
+        findings,
+        len(over_time),
+        closed,
+        len(expected.quarantine),
+        segments,
+        rewritten,
     )
 
 
-def _records(settings: Settings) -> list[Record]:
+def records_of(settings: Settings) -> list[Record]:
+    """Return all that is in the topic, by partition and offset."""
     config = client_config(settings.kafka)
     topic = settings.kafka.raw_topic
     found = []
@@ -118,12 +149,14 @@ def _redactor(settings: Settings) -> Redactor:
     return Redactor(file.read_bytes().strip())
 
 
-def _expected(settings: Settings, records: list[Record]) -> Expected:
+def uncut_run(settings: Settings, records: list[Record]) -> Expected:
     """Do what a worker does, at once and without any store."""
     expected, topic = Expected(), settings.kafka.raw_topic
     kept: Any = _Kept(expected)
     stages = RealStages(
-        topic, load_ruleset([], settings), NormalizeSettings("", _redactor(settings))
+        topic,
+        load_ruleset(settings.worker.rules, settings),
+        NormalizeSettings("", _redactor(settings)),
     )
     outputs = ServiceOutputs(
         kept,

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final, Self
 
+from ingest.collectors.canary import canary_record
 from ingest.collectors.producer import ProducerFullError, RecordProducer
 from ingest.envelope import Envelope, Format
 from tests.faults.planted import Planted
@@ -35,15 +36,24 @@ class Sender:
     def send(self, planted: Planted, received: datetime | None = None) -> None:
         """Send a record, waiting for room."""
         time = received or datetime.now(UTC)
-        envelope = Envelope(planted.cluster, "sender", Format.RECORD, time, "chosen")
+        self._send(
+            Envelope(planted.cluster, "sender", Format.RECORD, time, "chosen"), planted.value
+        )
+        self.sent.append(planted)
+
+    def send_canary(self, cluster: str, time: datetime) -> None:
+        """Say that a cluster's records up to a time were sent."""
+        envelope, value = canary_record(cluster, "sender", "chosen", time, caught_up=True)
+        self._send(envelope, value)
+
+    def _send(self, envelope: Envelope, value: bytes) -> None:
         while True:
             try:
-                self._producer.send(envelope, planted.value, self._answered)
+                self._producer.send(envelope, value, self._answered)
             except ProducerFullError:
                 self._producer.poll(0.1)
             else:
-                break
-        self.sent.append(planted)
+                return
 
     def send_all(self, records: Iterable[Planted], received: datetime | None = None) -> None:
         for planted in records:

@@ -19,6 +19,9 @@ KILLS = 30
 ROUNDS = range(dose(1, 10))
 """Each with a topic of its own: what the oracle enumerates stays small."""
 
+ASKED = {CrashPoint.IN_REVOKE: signal.SIGTERM, CrashPoint.IN_RELOAD: signal.SIGHUP}
+"""What a worker does only when it is asked to."""
+
 
 @pytest.mark.parametrize("_round", ROUNDS)
 def test_a_crash_at_each_point_loses_nothing_and_repeats_nothing(
@@ -28,19 +31,24 @@ def test_a_crash_at_each_point_loses_nothing_and_repeats_nothing(
     with harness(tmp_path, kafka, elasticsearch_url) as world, world.fleet() as fleet:
         with world.generator(1_000) as generator:
             for point in CrashPoint:
-                is_once = point in {CrashPoint.IN_ASSIGN, CrashPoint.IN_REVOKE}
+                is_once = point in {
+                    CrashPoint.IN_ASSIGN,
+                    CrashPoint.IN_REVOKE,
+                    CrashPoint.IN_RELOAD,
+                }
                 turn = 1 if is_once else world.random.randint(1, 2)
                 worker = fleet.start("one", f"{point.value}:{turn}")
-                if point is CrashPoint.IN_REVOKE:
+                if (asked := ASKED.get(point)) is not None:
                     worker.until(Worker.in_flight, "records are taken")
-                    worker.send(signal.SIGTERM)
+                    worker.send(asked)
                 code = worker.process.wait(PATIENCE_S)
                 reached.append((point, code))
                 fleet.note(worker)
         fleet.start("one")
         world.drain(fleet)
         fleet.stop_all()
-        world.judge(generator)
+        verdicts = world.judge(generator)
+    assert verdicts.closed > 0
     assert {point for point, code in reached if code == -signal.SIGKILL} == {*CrashPoint}
 
 
@@ -66,7 +74,8 @@ def test_random_kills_lose_nothing_and_repeat_nothing(
                 fleet.tend()
         world.drain(fleet)
         fleet.stop_all()
-        world.judge(generator)
+        verdicts = world.judge(generator)
+    assert verdicts.closed > 0
     print(f"{busy} of {KILLS} kills with a batch in flight")
     assert len(fleet.deaths) == KILLS
     assert busy >= IN_FLIGHT_SHARE * KILLS

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from detectors.correlation.fold import Released
+from detectors.correlation.released import Released
 from detectors.correlation.state import save
 from detectors.ruleset import Ruleset
 from ingest.normalize import NormalizeSettings

@@ -14,7 +14,7 @@ import pytest
 
 from detectors.cases import load_cases
 from detectors.correlation.episode import Closed
-from detectors.correlation.fold import Released
+from detectors.correlation.released import Released
 from detectors.correlation.report import closing_fields
 from detectors.finding import Finding
 from detectors.ruleset import Ruleset, look, ruleset

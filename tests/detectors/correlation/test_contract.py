@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import polars as pl
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -203,11 +202,3 @@ def test_restarts_change_nothing(
     assert {one.id: one.document for one in found} == {one.id: one.document for one in whole}
     closed = [end for one in released for end in one.closed]
     assert sorted(closed, key=repr) == sorted(ends, key=repr)
-
-
-def test_late_events_enter_nothing_even_if_their_cluster_has_no_others() -> None:
-    state = OverTime(plan(COUNTS["at least one"]))
-    early = [Event(1), Event(2)]
-    state.add(frame(early), hits(early), pl.Series([True, True]))
-    assert not state.release(None).findings
-    assert state.pending.is_empty()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
-from detectors.correlation.fold import OverTime, Released
+from detectors.correlation.fold import OverTime
 from detectors.correlation.plan import plan_for
+from detectors.correlation.released import Released
 from detectors.engine import HITS_SCHEMA
 from detectors.sigma.correlation import Base, Bound, Comparison, Correlation, CorrelationType
 from detectors.sigma.pack import Pack

@@ -14,7 +14,7 @@ import pytest
 
 from detectors.case_events import normalized
 from detectors.cases import load_cases
-from detectors.correlation.fold import Released
+from detectors.correlation.released import Released
 from detectors.finding import Finding
 from detectors.ruleset import look, ruleset
 from detectors.sigma.compiler import load_pack

@@ -1,0 +1,42 @@
+"""What a fold made certain: findings of episodes that began, and episodes that ended.
+
+Separate because whoever writes findings needs this much of the fold, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from detectors.correlation.episode import Closed
+    from detectors.finding import Finding
+
+
+@dataclass(slots=True)
+class Released:
+    """What became certain: findings of episodes that began, and episodes that ended."""
+
+    findings: list[Finding] = field(default_factory=list)
+    received: dict[str, datetime] = field(default_factory=dict)
+    """By finding id: when the event that completed it was received."""
+    undated: set[str] = field(default_factory=set)
+    """Ids of findings whose event has no time of its own that is believed."""
+    closed: list[Closed] = field(default_factory=list)
+    excepted: Counter[str] = field(default_factory=Counter)
+    """Findings that an exception held back, by its place."""
+
+    def extend(self, other: Released) -> None:
+        """Add what became certain elsewhere."""
+        self.findings += other.findings
+        self.received |= other.received
+        self.undated |= other.undated
+        self.closed += other.closed
+        self.excepted.update(other.excepted)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.findings or self.closed or self.excepted)
