@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.fleet import PATIENCE_S, Worker, positions
+from tests.faults.fleet import PATIENCE_S, Fleet, Worker, positions, wait_for
 from tests.faults.harness import dose, harness
 from worker.crash_points import CrashPoint
 
@@ -52,6 +52,11 @@ def test_a_crash_at_each_point_loses_nothing_and_repeats_nothing(
     assert {point for point, code in reached if code == -signal.SIGKILL} == {*CrashPoint}
 
 
+def _held(fleet: Fleet) -> set[int]:
+    """Return the partitions that a worker took records of."""
+    return {number for one in fleet.workers.values() for number in positions(one.metrics())}
+
+
 @pytest.mark.parametrize("_round", ROUNDS)
 def test_random_kills_lose_nothing_and_repeat_nothing(
     tmp_path: Path, kafka: str, elasticsearch_url: str, _round: int
@@ -66,6 +71,11 @@ def test_random_kills_lose_nothing_and_repeat_nothing(
                 worker = fleet.workers[slots[number % 2]]
                 worker.until(Worker.in_flight, "records are taken")
                 time.sleep(world.random.uniform(0, 1.5))
+                # A static member that dies between giving partitions up and joining again comes
+                # back to what it keeps, and nobody asks for the rest (docs/operations.md).
+                wait_for(
+                    lambda: _held(fleet) == set(range(world.partitions)), PATIENCE_S, "settled"
+                )
                 worker.until(Worker.in_flight, "more are taken")
                 taken = positions(worker.metrics())
                 worker.kill()

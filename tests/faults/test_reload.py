@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from worker.settings import shipped_rules
 pytestmark = pytest.mark.integration
 
 RELOADS = dose(3, 30)
+SPAN_S = 60.0
+"""Twice the lateness: much of what was sent has become certain by then."""
+
 ADDED_ID = "00000000-0000-4000-8000-00000000f009"
 ADDED = f"""
 title: Node looks at a pod
@@ -51,6 +55,7 @@ def test_rules_are_loaded_anew_under_load(
         world.fleet() as fleet,
     ):
         worker = fleet.start("one")
+        began_s = time.monotonic()
         with world.generator(1_000) as generator:
             for _ in range(RELOADS):
                 worker.until(Worker.in_flight, "records are taken")
@@ -59,6 +64,7 @@ def test_rules_are_loaded_anew_under_load(
                 worker.until(Worker.in_flight, "more are taken")
                 reload(worker, "rules-kept")
                 (rules / "broken.yml").unlink()
+            worker.until(lambda _: time.monotonic() - began_s > SPAN_S, "windows are over")
         world.drain(fleet)
         verdicts = world.judge(generator)
         assert verdicts.closed > 0
