@@ -132,7 +132,10 @@ class LocalKafka:
     def _format(self, java: list[str], properties: Path) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = [*java, "kafka.tools.StorageTool", "format", "--ignore-formatted"]
-        command += ["--cluster-id", cluster, "--config", str(properties)]
+        command += [
+            f"--cluster-id={cluster}",
+            f"--config={properties}",
+        ]  # an id may begin with a dash
         for user, password in (self.security.scram_users if self.security else {}).items():
             command += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"]
         done = subprocess.run(  # noqa: S603 - our own arguments
