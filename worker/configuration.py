@@ -84,7 +84,8 @@ class Elasticsearch(_Group):
 
     url: str | None = _setting(None, "https://HOST:9200; none: nothing is sent")
     events: Literal["all", "findings", "none"] = _setting(
-        "findings", "events to send: all, only the evidence of findings, or none"
+        "findings",
+        "events to send: all, only what findings rest on or may come to rest on, or none",
     )
     prefix: str = _setting("trailwarden", "index names begin so")
     replicas: int = _setting(1, "copies of each shard; 0 on a single node", ge=0, le=5)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from uuid import UUID
@@ -85,7 +87,7 @@ def test_a_wrong_clock_and_hostile_times_change_no_index(
         prefix = world.settings.elasticsearch.prefix
         names = set(world.client.indices.get(index=f"{prefix}-events-*"))
     print(sorted(names))
-    days = {planted_day(planted) for planted in generator.sent} - {None}
+    days = {day for planted in generator.sent for day in planted_days(planted)}
     assert names <= {f"{prefix}-events-{day}" for day in (*days, "outofrange")}
 
 
@@ -95,12 +97,15 @@ def assert_shifted(text: str, days: int) -> None:
     assert round(shift.total_seconds() / DAY_S) == days
 
 
-def planted_day(planted: Planted) -> str | None:
-    """Return the day of an ordinary event, None for every other record."""
+def planted_days(planted: Planted) -> Iterator[str]:
+    """Return the days, in UTC, of the times near now that an event names; none of another record."""
     try:
-        text = orjson.loads(planted.value)["stageTimestamp"]
+        event = orjson.loads(planted.value)
+        texts = [event["stageTimestamp"], event["requestReceivedTimestamp"]]
     except (ValueError, TypeError, KeyError):
-        return None
-    now = datetime.now(UTC)
-    is_near = isinstance(text, str) and text[:10] == now.strftime("%Y-%m-%d")
-    return text[:10].replace("-", ".") if is_near else None
+        return
+    for text in texts:
+        with suppress(ValueError, TypeError):
+            time = datetime.fromisoformat(text)
+            if abs(time - datetime.now(UTC)) < timedelta(days=1):
+                yield time.astimezone(UTC).strftime("%Y.%m.%d")
