@@ -29,6 +29,7 @@ from worker.chores import QuarantineLimit, QuarantineLimitError
 from worker.configuration import InvalidSettingsError
 from worker.counts import WorkerCounts
 from worker.crash_points import CrashPoint, reach
+from worker.drain import Stopped
 from worker.garbage import collect_rarely
 from worker.health import Heartbeat
 from worker.health_port import open_health
@@ -36,7 +37,6 @@ from worker.logs import configure_logs, log_uncaught
 from worker.metrics import bulk_samples, metrics_registry, notifier_samples, worker_samples
 from worker.pace import Watch
 from worker.parts import Parts, Surroundings, assemble, renew_rules
-from worker.stream import Stopped
 from worker.takeover import StoreMismatchError
 
 if TYPE_CHECKING:

@@ -51,7 +51,7 @@ def test_a_producer_that_failed_for_good_stops_the_worker_with_its_reason(waitin
     broker.go_down()
     for number in range(waiting):
         sink.add({ID: str(number)})
-    broker.fail_for_good(sink._producer, TOPIC_AUTHORIZATION_FAILED, "no right to write")
+    broker.fail_for_good(sink._writer._producer, TOPIC_AUTHORIZATION_FAILED, "no right to write")
     with pytest.raises(QuarantineError, match=r"quarantine: .*no right to write"):
         sink.flush(5)
     sink.discard()

@@ -24,12 +24,13 @@ from ingest.sources.kafka import Committed, Position, Record
 from tests.worker.messages import NOON, TOPIC, audit_event, canary, message
 from worker.cluster_memory import LATENESS_US
 from worker.counts import WorkerCounts
+from worker.drain import Wait
 from worker.fold import Folded
 from worker.holdings import Holdings
 from worker.pace import Pace, Watch
 from worker.stages import Found, RealStages
 from worker.stores import FolderStores
-from worker.stream import Wait, Worker
+from worker.stream import Worker
 
 REDACTOR = Redactor(b"key")
 LATENESS = timedelta(microseconds=LATENESS_US)
@@ -216,6 +217,9 @@ class Kept:
 
     def add_over_time(self, found: Found) -> None:
         self.pending.append(found)
+
+    def add_passed(self, partition: int, watermark_us: int | None, *, is_whole: bool) -> None:
+        raise AssertionError((partition, watermark_us, is_whole))
 
     def flush(self) -> Wait | None:
         for found in self.pending:

@@ -25,10 +25,10 @@ from sinks.quarantine import INDEX_STAGE, POSITION, STAGE
 from tests.worker.messages import NOON, TOPIC, audit_event, message
 from worker.configuration import Elasticsearch
 from worker.counts import WorkerCounts
+from worker.drain import Wait
 from worker.fold import Folded
 from worker.outputs import ServiceOutputs
 from worker.stages import Found, RealStages
-from worker.stream import Wait
 
 STAGES = RealStages(TOPIC, ruleset(Pack()), NormalizeSettings(""))
 

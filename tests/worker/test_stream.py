@@ -20,12 +20,13 @@ from tests.worker.world import (
     record_of,
 )
 from worker.counts import StepStage, WorkerCounts
+from worker.drain import Stopped, Wait
 from worker.fold import Folded
 from worker.holdings import Holdings
 from worker.pace import Pace, Watch
 from worker.partition import read_reference
 from worker.stages import Found
-from worker.stream import Stopped, Wait, Worker
+from worker.stream import Worker
 from worker.takeover import StoreMismatchError
 
 FAR_S = 1e9
