@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -69,6 +70,7 @@ _DECODER: Final = msgspec.msgpack.Decoder(Message)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 _ANSWER_S: Final = 5.0
+_TIME: Final = "@timestamp"
 
 
 def messages_of(found: Sent) -> Iterator[tuple[bytes, bytes]]:
@@ -86,6 +88,8 @@ def read_message(value: bytes) -> Message | None:
         found: Message = _DECODER.decode(value)
     except msgspec.MsgspecError:
         return None
+    if isinstance(found, Signal) and not isinstance(found.document.get(_TIME), datetime):
+        return None  # no finding could be made of it
     return found
 
 

@@ -55,6 +55,7 @@ class Correlator:
         outputs: FindingOutputs,
         stores: Snapshots,
         counts: WorkerCounts,
+        *,
         pace: Pace,
         watch: Watch,
     ) -> None:

@@ -82,6 +82,7 @@ class Drain:
             if self._watch.stopping():
                 raise Stopped
             self._watch.beat()
+            self._watch.idling()
             piece_s = min(left_s, _IDLE_S)
             member.idle(piece_s)
             left_s -= piece_s

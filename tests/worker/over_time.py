@@ -30,7 +30,7 @@ from worker.holdings import Holdings
 from worker.pace import Pace, Watch
 from worker.stages import Found, RealStages
 from worker.stores import FolderStores
-from worker.stream import Worker
+from worker.stream import Outputs, Worker
 
 REDACTOR = Redactor(b"key")
 LATENESS = timedelta(microseconds=LATENESS_US)
@@ -315,7 +315,7 @@ def start(
     topic: Topic,
     folder: Path,
     rules: Ruleset,
-    kept: Kept,
+    kept: Outputs,
     random: Random,
     partitions: Sequence[int] = (0, 1),
     pace: Pace | None = None,
