@@ -155,8 +155,8 @@ class FakeOutputs:
     def add_over_time(self, found: Found) -> None:
         assert not found.findings, "nothing here is folded over time"
 
-    def add_passed(self, *_: object, **__: object) -> None:
-        raise AssertionError("nothing here reaches over clusters")
+    def add_passed(self, partition: int, watermark_us: int | None, *, is_whole: bool) -> None:
+        raise AssertionError((partition, watermark_us, is_whole))
 
     def flush(self) -> Wait | None:
         while self.pending:
