@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 import polars as pl
@@ -70,6 +70,9 @@ _DECODER: Final = msgspec.msgpack.Decoder(Message)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 _ANSWER_S: Final = 5.0
+_UNKNOWN_MOST: Final = 10
+"""Times that a broker may say that there is no such topic: one that just started may be wrong."""
+
 _TIME: Final = "@timestamp"
 
 
@@ -118,23 +121,37 @@ class _Waiting:
     passed: list[Passed] = field(default_factory=list)
 
 
+class Writer(Protocol):
+    """What writes; see `sinks.topic_writer.TopicWriter`."""
+
+    def add(self, value: bytes, key: bytes, partition: int = -1) -> None:
+        """Hand a message over."""
+
+    def flush(self, timeout_s: float) -> bool:
+        """Return whether all were acknowledged within the time."""
+
+    def partitions(self, topic: str, timeout_s: float) -> int | None:
+        """Return how many partitions a topic has, 0 if it is unknown, None if nobody answers."""
+
+
 class SignalsTopic:
-    """Writes signals, then how far partitions came; joins nothing before there is anything."""
+    """Writes signals, then how far partitions came; opens nothing before there is anything."""
 
     def __init__(
         self,
-        config: Mapping[str, object],
+        open_writer: Callable[[], Writer],
         topic: str,
         raw_topic: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.counts = SignalCounts()
-        self._config = config
+        self._open_writer = open_writer
         self._topic, self._raw_topic = topic, raw_topic
         self._clock = clock
         self._waiting = _Waiting()
-        self._writer: TopicWriter | None = None
+        self._writer: Writer | None = None
         self._partitions: tuple[int, int] | None = None
+        self._unknown = 0
 
     def add(self, found: Sent) -> None:
         """Take a batch's signals; nothing is sent yet."""
@@ -154,21 +171,24 @@ class SignalsTopic:
         if self._writer is None:
             if not self._waiting.signals and not self._waiting.passed:
                 return True
-            self._writer = TopicWriter(self._config, self._topic, SignalsError)
+            self._writer = self._open_writer()
         numbers = self._partitions or self._look_up(self._writer)
         if numbers is None:
             return False
         self._hand_over(self._writer, *numbers)
         return self._writer.flush(timeout_s)
 
-    def _look_up(self, writer: TopicWriter) -> tuple[int, int] | None:
+    def _look_up(self, writer: Writer) -> tuple[int, int] | None:
         """Return how many partitions `signals` and `raw` have; None while nobody answers."""
         own = writer.partitions(self._topic, _ANSWER_S)
         raw = own and writer.partitions(self._raw_topic, _ANSWER_S)
         self._partitions = (own, raw) if own and raw else None
+        self._unknown += own == 0
+        if self._unknown > _UNKNOWN_MOST:
+            raise SignalsError(f"{self._topic}: there is no such topic; run `trailwarden setup`")
         return self._partitions
 
-    def _hand_over(self, writer: TopicWriter, own: int, raw: int) -> None:
+    def _hand_over(self, writer: Writer, own: int, raw: int) -> None:
         signals, self._waiting.signals = self._waiting.signals, []
         for key, value in signals:  # a refusal half-way stops the worker; all of it is repeated
             writer.add(value, key)
@@ -179,3 +199,12 @@ class SignalsTopic:
             value = _ENCODER.encode(msgspec.structs.replace(passed, partitions=known))
             for number in range(own):
                 writer.add(value, b"", number)
+
+
+def signals_topic(config: Mapping[str, object], topic: str, raw_topic: str) -> SignalsTopic:
+    """Return the topic as a worker writes it.
+
+    Parameters
+        config: librdkafka's own keys: who we are, where the brokers are.
+    """
+    return SignalsTopic(lambda: TopicWriter(config, topic, SignalsError), topic, raw_topic)

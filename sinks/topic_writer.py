@@ -92,19 +92,21 @@ class TopicWriter:
         self._failure = None
 
     def partitions(self, topic: str, timeout_s: float) -> int | None:
-        """Return how many partitions a topic has, None if no broker answers in time.
+        """Return how many partitions a topic has, 0 if it is unknown, None if nobody answers.
 
         Raises
-            what was given as ``failed``: there is no such topic, or it may not be seen.
+            what was given as ``failed``: it may not be seen.
         """
         try:
             found = self._producer.list_topics(topic, timeout_s).topics[topic]
         except KafkaException:
             self._check()
             return None
-        if found.error is not None:
+        if found.error is None:
+            return len(found.partitions)
+        if found.error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             raise self._failed(f"{topic}: {found.error.name()}: {found.error.str()}")
-        return len(found.partitions)
+        return 0
 
     def _produce(self, value: bytes, key: bytes, partition: int) -> None:
         with self._told():

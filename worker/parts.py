@@ -19,7 +19,7 @@ from sinks.elasticsearch.answers import NoAnswer
 from sinks.elasticsearch.setup_check import checker
 from sinks.elasticsearch.transport import UnavailableError
 from sinks.notify import Notifier
-from sinks.signals import SignalsTopic
+from sinks.signals import signals_topic
 from worker.chores import Chores
 from worker.configuration import InvalidSettingsError, load_settings, secret
 from worker.correlate_parts import correlating
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sinks.elasticsearch.bulk import BulkWriter
     from sinks.elasticsearch.connection import Client
     from sinks.elasticsearch.transport import Reply
+    from sinks.signals import SignalsTopic
     from worker.configuration import Settings
     from worker.correlate import Correlator
     from worker.correlate_parts import CorrelateParts
@@ -146,7 +147,7 @@ def _detecting(shared: Shared, around: Surroundings) -> DetectParts:
     settings = shared.settings
     topic, connection = settings.kafka.raw_topic, client_config(settings.kafka)
     bulk = shared.bulk()
-    signals = SignalsTopic(connection, settings.kafka.signals_topic, topic)
+    signals = signals_topic(connection, settings.kafka.signals_topic, topic)
     outputs = shared.outputs(bulk, around.counts, signals)
     stores = FolderStores(settings.store.folder, topic)
     begin = settings.store.begin_archive
@@ -183,17 +184,21 @@ def rules_of(settings: Settings, config: Path | None) -> Ruleset:
     return rules
 
 
+def take_rules(stages: RealStages, holdings: Holdings, rules: Ruleset) -> None:
+    """Let the role `detect` go on with other rules."""
+    stages.rules = rules
+    holdings.take_rules(stages.detecting(), rules)
+
+
 def renew_rules(parts: Parts, config: Path | None) -> Ruleset:
-    """Let a worker go on with what the files say now.
+    """Let all roles go on with what the files say now.
 
     Raises
         as `rules_of` does; everything is then as it was.
     """
     rules = rules_of(load_settings(config), config)
     if parts.detect:
-        stages, holdings = parts.detect.stages, parts.detect.worker.holdings
-        stages.rules = rules
-        holdings.take_rules(stages.detecting(), rules)
+        take_rules(parts.detect.stages, parts.detect.worker.holdings, rules)
     if parts.correlate:
         parts.correlate.correlator.take_rules(rules)
     return rules

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,9 @@ from sinks.signals import (
     messages_of,
     read_message,
     signal_frames,
+    signals_topic,
 )
+from sinks.topic_writer import TopicWriter
 from tests.ingest.collectors.mock_broker import MockBroker
 
 TIME = datetime(2026, 11, 21, 12, 0, 1, 123_457, tzinfo=UTC)
@@ -86,7 +89,9 @@ def test_what_is_none_of_ours_is_said_to_be_none(value: bytes) -> None:
 
 def topic_on(broker: MockBroker, signals: str = "signals", raw: str = "raw") -> SignalsTopic:
     config = {"bootstrap.servers": broker.bootstrap_servers, "log_level": 0}
-    return SignalsTopic(config, signals, raw, clock=lambda: 5.0)
+    return SignalsTopic(
+        lambda: TopicWriter(config, signals, SignalsError), signals, raw, clock=lambda: 5.0
+    )
 
 
 def test_progress_goes_into_every_partition_behind_the_signals() -> None:
@@ -111,7 +116,7 @@ def test_progress_goes_into_every_partition_behind_the_signals() -> None:
 
 
 def test_nothing_is_asked_of_a_broker_before_there_is_anything() -> None:
-    assert SignalsTopic({"bootstrap.servers": "127.0.0.1:1"}, "signals", "raw").flush(0.01)
+    assert signals_topic({"bootstrap.servers": "127.0.0.1:1"}, "signals", "raw").flush(0.01)
 
 
 def test_a_broker_that_does_not_answer_is_waited_for_and_gets_everything_then() -> None:
@@ -129,6 +134,46 @@ def test_a_broker_that_does_not_answer_is_waited_for_and_gets_everything_then() 
     assert len(broker.messages("signals", 3)) == 3
 
 
+@dataclass
+class Writer:
+    """A broker that knows topics by number of partitions, and takes everything."""
+
+    known: dict[str, int | None]
+    taken: list[bytes] = field(default_factory=list)
+
+    def add(self, value: bytes, key: bytes, partition: int = -1) -> None:
+        del key, partition
+        self.taken.append(value)
+
+    def flush(self, timeout_s: float) -> bool:
+        return timeout_s > 0
+
+    def partitions(self, topic: str, timeout_s: float) -> int | None:
+        assert timeout_s > 0
+        return self.known[topic]
+
+
+def test_a_topic_that_is_missing_stops_the_worker_once_it_is_certain() -> None:
+    writer = Writer({"signals": 0, "raw": 1})
+    topic = SignalsTopic(lambda: writer, "signals", "raw")
+    topic.add(found())
+    assert not any(topic.flush(1) for _ in range(10))
+    with pytest.raises(SignalsError, match="signals: there is no such topic; run `trailwarden"):
+        topic.flush(1)
+
+
+@pytest.mark.parametrize("known", [{"signals": None, "raw": 1}, {"signals": 1, "raw": None}])
+def test_while_nobody_answers_everything_waits(known: dict[str, int | None]) -> None:
+    writer = Writer(known)
+    topic = SignalsTopic(lambda: writer, "signals", "raw")
+    topic.add(found())
+    assert not any(topic.flush(1) for _ in range(30))
+    assert not writer.taken
+    writer.known = {"signals": 1, "raw": 1}
+    assert topic.flush(1)
+    assert len(writer.taken) == 2
+
+
 def test_a_producer_that_failed_for_good_stops_the_worker() -> None:
     broker = MockBroker()
     broker.create("signals")
@@ -136,7 +181,7 @@ def test_a_producer_that_failed_for_good_stops_the_worker() -> None:
     topic = topic_on(broker)
     topic.add(found())
     assert topic.flush(10)
-    assert topic._writer is not None
+    assert isinstance(topic._writer, TopicWriter)
     broker.fail_for_good(topic._writer._producer, 29, "no right to write")
     with pytest.raises(SignalsError, match=r"signals: .*no right to write"):
         topic.flush(5)
