@@ -115,7 +115,7 @@ class Rig:
         self.logged: list[tuple[str, dict[str, Any]]] = []
         self.observed: list[tuple[int, int]] = []
         self.waited: list[tuple[str, float, str]] = []
-        self.beats = self.flowing = 0
+        self.beats = self.flowing = self.idlings = 0
         self.is_stopping = False
         self.counts = WorkerCounts()
         defaults = {"batch_records": 10, "poll_s": 0.5, "snapshot_interval_s": FAR_S}
@@ -132,6 +132,7 @@ class Rig:
                 stopping=lambda: self.is_stopping,
                 batch=self.observe,
                 waiting=lambda *told: self.waited.append(told),
+                idling=self.idle,
                 flowing=self.flow,
             ),
             begin_archive=False,
@@ -156,6 +157,9 @@ class Rig:
 
     def beat(self) -> None:
         self.beats += 1
+
+    def idle(self) -> None:
+        self.idlings += 1
 
     def flow(self) -> None:
         self.flowing += 1
@@ -291,7 +295,7 @@ def test_a_long_wait_is_waited_in_pieces_each_with_a_beat() -> None:
     rig.outputs.waits = [Wait("elasticsearch", 30.0, "away")]
     rig.worker.step()
     assert (sum(rig.source.idled), max(rig.source.idled)) == (30.0, 2.0)
-    assert rig.beats == len(rig.source.idled)
+    assert rig.beats == rig.idlings == len(rig.source.idled)
     assert rig.waited == [("elasticsearch", 30.0, "away")]
 
 
