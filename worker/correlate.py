@@ -165,6 +165,7 @@ class Correlator:
     def _save_snapshot(self, partition: SignalPartition) -> None:
         """Keep the state; without a snapshot the next owner folds more of the topic, no harm."""
         data = partition.snapshot()
+        reach(CrashPoint.IN_SNAPSHOT)
         try:
             name, sha256 = self._stores.save_snapshot(partition.number, partition.position, data)
         except OSError as error:
@@ -175,6 +176,7 @@ class Correlator:
         )
         partition.snapshot_time_s = self._watch.clock()
         self._counts.state_bytes = len(data)
+        reach(CrashPoint.AFTER_SNAPSHOT)
 
     def _commit(self, partitions: Sequence[SignalPartition]) -> None:
         positions = [
