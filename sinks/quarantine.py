@@ -7,22 +7,18 @@ replayed. Its bytes are never in it: copies are redacted before they come here.
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from confluent_kafka import KafkaError, KafkaException, Producer
 
-from ingest.collectors.producer import refusal_of
 from sinks.ndjson import quarantine_document
 from sinks.topic_reader import read_messages, spans_of
+from sinks.topic_writer import TopicWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from confluent_kafka import Message
 
     from ingest.envelope import Envelope
     from ingest.record import Refused
@@ -52,18 +48,6 @@ MAX_DOCUMENT_BYTES: Final = 900_000
 MAX_TEXT: Final = 4_096
 MAX_REASON: Final = 500
 """Characters kept of what Elasticsearch says: it may repeat a value of the document."""
-
-_ROOM_WAIT_S: Final = 30.0
-_TUNING: Final[Mapping[str, object]] = {
-    "compression.type": "zstd",
-    "linger.ms": 5,
-}
-_PROMISES: Final[Mapping[str, object]] = {
-    "acks": "all",
-    "enable.idempotence": True,
-    # For ever: what is given up would be lost. Whoever waits has the deadline (`flush`).
-    "message.timeout.ms": 0,
-}
 
 
 class QuarantineError(Exception):
@@ -124,7 +108,7 @@ def _id(*parts: object) -> str:
 class QuarantineTopic:
     """Writes documents; none is forgotten before the brokers have it or `discard` is called."""
 
-    __slots__ = ("_failure", "_producer", "_topic")
+    __slots__ = ("_writer",)
 
     def __init__(self, config: Mapping[str, object], topic: str) -> None:
         """Start a producer; does not wait for the broker.
@@ -132,14 +116,11 @@ class QuarantineTopic:
         Parameters
             config: librdkafka's own keys: who we are, where the brokers are.
         """
-        self._topic = topic
-        self._failure: str | None = None
-        options: dict[str, Any] = {**_TUNING, **config, **_PROMISES, "error_cb": self._complain}
-        self._producer = Producer(options)
+        self._writer = TopicWriter(config, topic, QuarantineError)
 
     def __len__(self) -> int:
         """Count documents that are not acknowledged yet."""
-        return len(self._producer)
+        return len(self._writer)
 
     def add(self, document: Mapping[str, Any]) -> None:
         """Hand a document over; waits only where thousands wait already.
@@ -147,17 +128,8 @@ class QuarantineTopic:
         Raises
             QuarantineError: the brokers refuse for good, or take nothing for half a minute.
         """
-        value, key = encoded(document), str(document.get(CLUSTER) or "").encode(errors="replace")
-        try:
-            self._produce(value, key)
-        except BufferError:
-            self._poll(_ROOM_WAIT_S)
-            try:
-                self._produce(value, key)
-            except BufferError as error:
-                raise QuarantineError(f"{self._topic}: {len(self)} documents wait") from error
-        self._poll(0)
-        self._check()
+        key = str(document.get(CLUSTER) or "").encode(errors="replace")
+        self._writer.add(encoded(document), key)
 
     def flush(self, timeout_s: float) -> bool:
         """Wait for acknowledgements; whether all are there. May be called again.
@@ -165,46 +137,11 @@ class QuarantineTopic:
         Raises
             QuarantineError: the brokers refuse for good.
         """
-        with self._told():
-            missing = self._producer.flush(timeout_s)
-        self._check()
-        return missing == 0
+        return self._writer.flush(timeout_s)
 
     def discard(self) -> None:
         """Give up what is not acknowledged: the next owner of the partition writes it again."""
-        self._producer.purge()
-        with suppress(QuarantineError), self._told():
-            self._producer.flush(1.0)
-        self._failure = None
-
-    def _produce(self, value: bytes, key: bytes) -> None:
-        with self._told():
-            self._producer.produce(self._topic, value, key, on_delivery=self._answered)
-
-    def _poll(self, timeout_s: float) -> None:
-        with self._told():
-            self._producer.poll(timeout_s)
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Let nobody else need to know what the client raises when it gives up for good."""
-        try:
-            yield
-        except (KafkaException, SystemError) as error:
-            reason = refusal_of(error)
-            raise QuarantineError(f"{self._topic}: {reason.name()}: {reason.str()}") from error
-
-    def _answered(self, error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            self._failure = self._failure or f"{error.name()}: {error.str()}"
-
-    def _complain(self, error: KafkaError) -> None:
-        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - librdkafka's name
-            self._failure = self._failure or f"{error.name()}: {error.str()}"
-
-    def _check(self) -> None:
-        if self._failure:
-            raise QuarantineError(f"{self._topic}: {self._failure}")
+        self._writer.discard()
 
 
 def encoded(document: Mapping[str, Any]) -> bytes:

@@ -22,6 +22,7 @@ from ingest.envelope import Envelope, Format
 from sinks import topics
 from sinks.kafka_admin import KafkaAdmin, KafkaAdminError
 from sinks.quarantine import QuarantineError, QuarantineTopic
+from sinks.signals import SignalsError, signals_topic
 from sinks.topic_reader import (
     MessageLookup,
     TopicUnreadableError,
@@ -133,6 +134,23 @@ def worker(config: Config, names: Names) -> None:
     consume(config, names("raw"), names("trailwarden"))
     send(config, names("raw"))
     quarantine_one(config, names)
+    signal_progress(config, names)
+
+
+def correlate(config: Config, names: Names) -> None:
+    consume(config, names("signals"), names("trailwarden-correlate"))
+    quarantine_one(config, names)
+
+
+def signal_progress(config: Config, names: Names) -> None:
+    """Tell how far a partition came; the sink itself says what is wrong."""
+    sink = signals_topic(config, names("signals"), names("raw"))
+    sink.add_passed(0, None, is_whole=True)
+    try:
+        if not sink.flush(DEADLINE_S):
+            raise RefusedError("signals: not acknowledged")
+    except SignalsError as error:
+        raise RefusedError(str(error)) from error
 
 
 def quarantine_one(config: Config, names: Names) -> None:
@@ -223,6 +241,7 @@ ROLES: dict[str, Callable[[Config, Names], None]] = {
         collector,
         inbox,
         worker,
+        correlate,
         setup,
         doctor,
         ledger,

@@ -17,6 +17,7 @@ from sinks.elasticsearch.transport import NotAllowedError, SetupMissingError, Un
 from trailwarden import __version__
 from trailwarden.exit_code import ExitCode
 from worker.configuration import InvalidSettingsError, load_settings
+from worker.roles import read_roles
 from worker.run import FAILED, run
 
 if TYPE_CHECKING:
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 
 def run_worker(config: Path | None, role: str) -> int:
     """Run a worker with these options."""
-    if role != "detect":
-        raise typer.BadParameter(f"--role {role}: this version knows `detect` only")
     try:
-        return run(load_settings(config), __version__, config)
+        roles = read_roles(role)
+    except ValueError as error:
+        raise typer.BadParameter(f"--role: {error}") from error
+    try:
+        return run(load_settings(config), __version__, config, roles)
     except (InvalidSettingsError, InvalidRulesError, StoreUnsuitableError, OSError) as error:
         typer.echo(f"trailwarden: {error}", err=True)
         return ExitCode.USAGE

@@ -34,6 +34,24 @@ class StepStage(StrEnum):
 
 
 @dataclass(slots=True)
+class SignalOutcomes:
+    """What became of the messages of `signals` that are no word of how far `raw` was read.
+
+    ``late``: behind the time of all clusters, which no window waits for; one that a crash had sent
+    again is counted there as well. ``unknown``: of a correlation that is not loaded, or another one
+    there. ``missing`` are the partitions of `raw` that hold time up, now.
+    """
+
+    folded: int = 0
+    repeated: int = 0
+    late: int = 0
+    unknown: int = 0
+    unreadable: int = 0
+    missing: int = 0
+    watermark_us: int = 0
+
+
+@dataclass(slots=True)
 class WorkerCounts:
     """Counts since the worker began, and a few present values.
 

@@ -25,6 +25,7 @@ class CrashPoint(StrEnum):
     BEFORE_BULK = "before-bulk"
     BULK_UNANSWERED = "bulk-unanswered"
     AFTER_ELASTICSEARCH = "after-elasticsearch"
+    SIGNALS_ACKED = "signals-acked"
     AFTER_QUARANTINE = "after-quarantine"
     SEGMENT_LINKED = "segment-linked"
     IN_SNAPSHOT = "in-snapshot"

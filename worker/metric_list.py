@@ -175,6 +175,35 @@ ELASTICSEARCH_REQUESTS: Final = _counter(
     "cause",
 )
 
+# Correlations across clusters.
+SIGNALS_SENT: Final = _counter(
+    "signals_sent",
+    "Signals of rules that reach over clusters, sent by this worker.",
+    "near the rate of events: a base rule of such a correlation meets nearly everything",
+)
+SIGNALS: Final = _counter(
+    "signals",
+    "Signals read by a member with the role correlate, by what became of them.",
+    "late: no window saw them; unknown: members and workers have other rules",
+    "outcome",
+)
+SIGNALS_LAG: Final = _gauge(
+    "signals_lag_messages",
+    "Messages of a partition of signals not yet read.",
+    "rises: start more members with the role correlate",
+    "partition",
+)
+SIGNALS_WATERMARK: Final = _gauge(
+    "signals_watermark_timestamp_seconds",
+    "Time that all clusters have passed, Unix seconds: findings across them are as late as this.",
+    "stands still: see unread partitions, or a partition whose reader is behind",
+)
+SIGNALS_UNREAD: Final = _gauge(
+    "signals_unread_partitions",
+    "Partitions of raw that nobody speaks for; findings across clusters wait for them.",
+    "not 0 for minutes: start workers",
+)
+
 # Memory.
 EVICTIONS: Final = _counter(
     "evictions",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ingest.collectors.counts import CollectorCounts
     from sinks.notify import Notifier
-    from worker.counts import WorkerCounts
+    from worker.counts import SignalOutcomes, WorkerCounts
 
 Sample = tuple[m.Metric, tuple[str, ...], float]
 """A metric, the values of its labels in the list's order, and the value."""
@@ -163,6 +163,30 @@ def worker_samples(counts: WorkerCounts, now: float) -> Iterator[Sample]:
         (m.SOURCE_CANARY, source, time.timestamp()) for source, time in dict(counts.sources).items()
     )
     yield from ((m.CLOCK_OFF, key, off_s) for key, off_s in dict(counts.clock_off_s).items())
+
+
+def sent_samples(signals: int) -> Iterator[Sample]:
+    """Read how many signals a worker sent."""
+    yield m.SIGNALS_SENT, (), signals
+
+
+def correlate_samples(counts: WorkerCounts, outcomes: SignalOutcomes) -> Iterator[Sample]:
+    """Read the counts of a member with the role `correlate`."""
+    for outcome in ("folded", "repeated", "late", "unknown", "unreadable"):
+        yield m.SIGNALS, (outcome,), getattr(outcomes, outcome)
+    yield m.SIGNALS_UNREAD, (), outcomes.missing
+    yield m.SIGNALS_WATERMARK, (), outcomes.watermark_us / 1_000_000
+    labelled: dict[m.Metric, Mapping[Any, float]] = {
+        m.SIGNALS_LAG: counts.lag,
+        m.FINDINGS: counts.findings,
+        m.QUARANTINED: counts.quarantined,
+        m.SINK_RETRIES: counts.retries,
+        m.SINK_WAIT_SECONDS: counts.wait_seconds,
+        m.EVICTIONS: counts.evictions,
+        m.EXCEPTED: counts.excepted,
+    }
+    for metric, values in labelled.items():
+        yield from _by_label(metric, values)
 
 
 def collector_samples(counts: CollectorCounts) -> Iterator[Sample]:

@@ -1,4 +1,4 @@
-"""What a batch gives leaves: findings and events to Elasticsearch, refused records to quarantine.
+"""What a batch gives leaves: findings and events, signals for others, refused records.
 
 Separate from the loop because only here is it known which sinks there are. Nothing waits here: a
 sink that cannot take more says so, and the loop stays in its group meanwhile.
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from sinks.elasticsearch.documents import closing_document, event_documents, finding_document
 from sinks.quarantine import Place, poisoned_document, refused_document
 from worker.crash_points import CrashPoint, reach, reach_soon
-from worker.stream import Wait
+from worker.drain import Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from detectors.correlation.sent import Sent
     from detectors.finding import Finding
     from sinks.elasticsearch.bulk import BulkWriter
     from worker.configuration import Elasticsearch
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from worker.fold import Folded
     from worker.stages import Found
 
-_QUARANTINE_S: Final = 5.0
+_TOPIC_S: Final = 5.0
 """Longest wait for the broker's answer before the loop is asked to wait: less than any session."""
 
 _AGAIN_S: Final = 1.0
@@ -45,6 +46,19 @@ class Quarantine(Protocol):
         """Return whether all were acknowledged within the time."""
 
 
+class Signals(Protocol):
+    """The topic of correlations across clusters."""
+
+    def add(self, found: Sent) -> None:
+        """Take a batch's signals."""
+
+    def add_passed(self, partition: int, watermark_us: int | None, *, is_whole: bool) -> None:
+        """Take how far a partition came."""
+
+    def flush(self, timeout_s: float) -> bool:
+        """Return whether all were acknowledged within the time."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Told:
     finding: Finding
@@ -52,7 +66,7 @@ class _Told:
 
 
 class ServiceOutputs:
-    """Elasticsearch, the quarantine topic, and whoever is to be told of findings."""
+    """Elasticsearch, the topics of signals and quarantine, and whoever is told of findings."""
 
     def __init__(
         self,
@@ -64,6 +78,7 @@ class ServiceOutputs:
         counts: WorkerCounts,
         tell: Callable[[Mapping[str, Any]], None],
         topic: str = "raw",
+        signals: Signals | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._bulk = bulk
@@ -74,6 +89,7 @@ class ServiceOutputs:
         self._counts = counts
         self._tell = tell
         self._topic = topic
+        self._signals = signals
         self._now = now
         self._sent: dict[str, _Told] = {}
 
@@ -88,7 +104,14 @@ class ServiceOutputs:
         if events is not None and events.height:
             for document in event_documents(events, self._prefix, self._retention_days):
                 self._bulk.add(document)
+        if self._signals is not None and found.signals is not None:
+            self._signals.add(found.signals)
         self._add_refused(folded)
+
+    def add_passed(self, partition: int, watermark_us: int | None, *, is_whole: bool) -> None:
+        """Take how far a partition came; see `worker.stream.Outputs`."""
+        if self._signals is not None:
+            self._signals.add_passed(partition, watermark_us, is_whole=is_whole)
 
     def add_over_time(self, found: Found) -> None:
         """Take findings and the ends of episodes; see `worker.stream.Outputs`."""
@@ -123,7 +146,10 @@ class ServiceOutputs:
             return Wait("elasticsearch", wait.seconds, wait.reason)
         reach(CrashPoint.AFTER_ELASTICSEARCH)
         self._tell_repeated()
-        if not self._quarantine.flush(_QUARANTINE_S):
+        if self._signals is not None and not self._signals.flush(_TOPIC_S):
+            return Wait("signals", _AGAIN_S, "the broker does not acknowledge")
+        reach(CrashPoint.SIGNALS_ACKED)
+        if not self._quarantine.flush(_TOPIC_S):
             return Wait("quarantine", _AGAIN_S, "the broker does not acknowledge")
         reach(CrashPoint.AFTER_QUARANTINE)
         return None

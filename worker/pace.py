@@ -47,5 +47,8 @@ class Watch:
     """Told a batch's records, once all of it is answered for, and how many were refused."""
     waiting: Callable[[str, float, str], None] = lambda *_: None
     """Told which sink asks to wait, for how long (seconds) and why."""
+    idling: Callable[[], None] = lambda: None
+    """Called every two seconds at least while a sink is waited for: others of the process must not
+    be still meanwhile."""
     flowing: Callable[[], None] = lambda: None
     """Told that every sink took what was pending."""

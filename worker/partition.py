@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 STATE_SCHEMA: Final = 2
 """Raised whenever a snapshot's layout or meaning changes: an older one is then not loaded."""
 
+QUIET_US: Final = 600_000_000
+"""Whose time is so far behind the others' holds up nothing across clusters: it may never speak
+again. Longer than a collector's restart; what it sends later is late there, nowhere else."""
+
 
 def no_correlations() -> OverTime:
     """Return the state of a worker without rules over time."""
@@ -103,6 +107,17 @@ class Partition:
     def watermarks(self) -> dict[str, int]:
         """Return the time that each cluster's records have passed, microseconds of Unix time."""
         return {name: one.newest_us - LATENESS_US for name, one in self.memories.items()}
+
+    def passed_us(self) -> int | None:
+        """Return the time that all clusters have passed, as far as they are alive.
+
+        A cluster is when it is not far behind the newest of the partition: canaries, or the alarm
+        that there are none, move the time of a quiet one. None: no cluster was heard of.
+        """
+        times = [one.newest_us for one in self.memories.values() if one.newest_us]
+        newest_us = max(times, default=0)
+        alive = [time_us for time_us in times if time_us >= newest_us - QUIET_US]
+        return min(alive) - LATENESS_US if alive else None
 
     def release(self, now_s: float) -> Released:
         """Fold what the watermarks have passed; nothing of it where others answered for it."""

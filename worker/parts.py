@@ -7,28 +7,29 @@ at a start, and not in the middle of the night.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ingest.collectors.producer import RecordProducer
 from ingest.normalize import NormalizeSettings
 from ingest.redact.token import Redactor
 from ingest.sources.kafka import KafkaSource
 from sinks.elasticsearch.answers import NoAnswer
-from sinks.elasticsearch.bulk import BulkWriter
 from sinks.elasticsearch.setup_check import checker
 from sinks.elasticsearch.transport import UnavailableError
 from sinks.notify import Notifier
-from sinks.quarantine import QuarantineTopic
+from sinks.signals import signals_topic
 from worker.chores import Chores
 from worker.configuration import InvalidSettingsError, load_settings, secret
+from worker.correlate_parts import correlating
+from worker.counts import WorkerCounts
 from worker.elasticsearch_client import connect_elasticsearch
 from worker.holdings import Holdings
 from worker.kafka_client import client_config
-from worker.outputs import ServiceOutputs
-from worker.pace import Pace
+from worker.roles import Role
 from worker.rulesets import load_ruleset
+from worker.shared_parts import Shared, consuming, pace_of
 from worker.stages import RealStages
 from worker.stores import FolderStores
 from worker.stream import Worker
@@ -39,10 +40,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from detectors.ruleset import Ruleset
+    from sinks.elasticsearch.bulk import BulkWriter
     from sinks.elasticsearch.connection import Client
     from sinks.elasticsearch.transport import Reply
+    from sinks.signals import SignalsTopic
     from worker.configuration import Settings
-    from worker.counts import WorkerCounts
+    from worker.correlate import Correlator
+    from worker.correlate_parts import CorrelateParts
     from worker.pace import Watch
 
 _KEY_MAX: Final = 64
@@ -50,15 +54,42 @@ _NOTIFY_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What a worker is made of."""
+class DetectParts:
+    """What the role `detect` is made of."""
 
     worker: Worker
     stages: RealStages
-    chores: Chores
     bulk: BulkWriter
-    notifier: Notifier
     source: KafkaSource
+    signals: SignalsTopic
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a worker is made of; of its roles it has one or both."""
+
+    chores: Chores
+    notifier: Notifier
+    detect: DetectParts | None
+    correlate: CorrelateParts | None
+
+    @property
+    def sources(self) -> list[KafkaSource]:
+        """Return the group memberships of this process."""
+        return [one.source for one in (self.detect, self.correlate) if one is not None]
+
+    @property
+    def loops(self) -> list[Worker | Correlator]:
+        """Return what takes turns."""
+        found: list[Worker | Correlator] = []
+        found += [self.detect.worker] if self.detect else []
+        found += [self.correlate.correlator] if self.correlate else []
+        return found
+
+    @property
+    def raw_partitions(self) -> list[int]:
+        """Return the partitions of `raw` in hand."""
+        return list(self.detect.worker.holdings.partitions) if self.detect else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +102,13 @@ class Surroundings:
     warn: Callable[[str], None]
     config: Path | None = None
     """The file that the settings came from."""
+    signal_counts: WorkerCounts = field(default_factory=WorkerCounts)
+    """Of the role `correlate`: what it counts is of another topic."""
 
 
-def assemble(settings: Settings, around: Surroundings, closing: ExitStack) -> Parts:
+def assemble(
+    settings: Settings, around: Surroundings, closing: ExitStack, roles: frozenset[Role]
+) -> Parts:
     """Make the parts; ``closing`` gets what must be closed, also when this raises.
 
     Raises
@@ -83,17 +118,14 @@ def assemble(settings: Settings, around: Surroundings, closing: ExitStack) -> Pa
         OSError, sinks.durable_file.StoreUnsuitableError: the store cannot be used.
     """
     rules = rules_of(settings, around.config)
-    topic, elastic = settings.kafka.raw_topic, settings.elasticsearch
-    connection = client_config(settings.kafka)
-    stores = FolderStores(settings.store.folder, topic)
-    client = connect_elasticsearch(elastic)
+    client = connect_elasticsearch(settings.elasticsearch)
     closing.callback(client.close)
-    check = checker(client, elastic.prefix)
-    _refuse_untrusted(check(), elastic.url)
-    bulk = BulkWriter(client, elastic.bulk_bytes, check=check)
+    check = checker(client, settings.elasticsearch.prefix)
+    _refuse_untrusted(check(), settings.elasticsearch.url)
     notifier = _notifier(settings, around.warn)
     closing.callback(notifier.close, _NOTIFY_S)
-    producer = RecordProducer(connection, topic)
+    shared = Shared(settings, rules, client, check, notifier, around.warn)
+    producer = RecordProducer(client_config(settings.kafka), settings.kafka.raw_topic)
     closing.callback(producer.close)
     chores = Chores(
         settings.collect.name,
@@ -104,22 +136,28 @@ def assemble(settings: Settings, around: Surroundings, closing: ExitStack) -> Pa
         apply_retention=lambda: around.retain(client),
         now_s=time.monotonic(),
     )
-    outputs = ServiceOutputs(
-        bulk,
-        QuarantineTopic(connection, settings.kafka.quarantine_topic),
-        elastic,
-        settings.worker.retention_days,
-        counts=around.counts,
-        tell=notifier.finding,
-        topic=topic,
-    )
+    detect = _detecting(shared, around) if Role.DETECT in roles else None
+    correlate = None
+    if Role.CORRELATE in roles:
+        correlate = correlating(shared, around.signal_counts, around.watch, alone=detect is None)
+    return Parts(chores, notifier, detect, correlate)
+
+
+def _detecting(shared: Shared, around: Surroundings) -> DetectParts:
+    settings = shared.settings
+    topic, connection = settings.kafka.raw_topic, client_config(settings.kafka)
+    bulk = shared.bulk()
+    signals = signals_topic(connection, settings.kafka.signals_topic, topic)
+    outputs = shared.outputs(bulk, around.counts, signals)
+    stores = FolderStores(settings.store.folder, topic)
     begin = settings.store.begin_archive
-    holdings = Holdings(stores, around.counts, _pace(settings), around.watch, begin_archive=begin)
-    stages = RealStages(topic, rules, _normalizing(settings))
+    holdings = Holdings(stores, around.counts, pace_of(settings), around.watch, begin_archive=begin)
+    stages = RealStages(topic, shared.rules, _normalizing(settings))
     holdings.detecting = stages.detecting()
     worker = Worker(topic, stages, outputs, holdings, around.counts)
-    worker.source = source = KafkaSource(_consuming(settings), topic, worker, around.warn)
-    return Parts(worker, stages, chores, bulk, notifier, source)
+    group = consuming(settings, settings.kafka.group)
+    worker.source = source = KafkaSource(group, topic, worker, around.warn)
+    return DetectParts(worker, stages, bulk, source, signals)
 
 
 def _refuse_untrusted(reply: Reply | None, url: str | None) -> None:
@@ -146,27 +184,24 @@ def rules_of(settings: Settings, config: Path | None) -> Ruleset:
     return rules
 
 
-def renew_rules(stages: RealStages, holdings: Holdings, config: Path | None) -> Ruleset:
-    """Let a worker go on with what the files say now.
+def take_rules(stages: RealStages, holdings: Holdings, rules: Ruleset) -> None:
+    """Let the role `detect` go on with other rules."""
+    stages.rules = rules
+    holdings.take_rules(stages.detecting(), rules)
+
+
+def renew_rules(parts: Parts, config: Path | None) -> Ruleset:
+    """Let all roles go on with what the files say now.
 
     Raises
         as `rules_of` does; everything is then as it was.
     """
     rules = rules_of(load_settings(config), config)
-    stages.rules = rules
-    holdings.take_rules(stages.detecting(), rules)
+    if parts.detect:
+        take_rules(parts.detect.stages, parts.detect.worker.holdings, rules)
+    if parts.correlate:
+        parts.correlate.correlator.take_rules(rules)
     return rules
-
-
-def _pace(settings: Settings) -> Pace:
-    return Pace(
-        batch_records=settings.worker.batch_records,
-        poll_s=settings.worker.poll_s,
-        interval_s=settings.checkpoint.interval_s,
-        records=settings.checkpoint.records,
-        snapshot_interval_s=settings.checkpoint.snapshot_interval_s,
-        revoke_deadline_s=settings.checkpoint.revoke_deadline_s,
-    )
 
 
 def _normalizing(settings: Settings) -> NormalizeSettings:
@@ -190,20 +225,3 @@ def _notifier(settings: Settings, warn: Callable[[str], None]) -> Notifier:
     notify = settings.notify
     token = secret(None, notify.webhook_token_file)
     return Notifier(notify.webhook_url, token, notify.alertmanager_url, notify.severity, warn)
-
-
-def _consuming(settings: Settings) -> dict[str, Any]:
-    """Return the settings of a member of the workers' group."""
-    kafka = settings.kafka
-    config: dict[str, Any] = {
-        **client_config(kafka),
-        "group.id": kafka.group,
-        "group.protocol": kafka.group_protocol,
-    }
-    if kafka.instance_id:
-        config["group.instance.id"] = kafka.instance_id
-    if kafka.group_protocol == "classic":
-        session_ms = int(kafka.session_timeout_s * 1000)
-        config["session.timeout.ms"] = session_ms
-        config["heartbeat.interval.ms"] = max(100, session_ms // 5)
-    return config

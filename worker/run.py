@@ -25,18 +25,28 @@ from sinks.elasticsearch.transport import (
     UnavailableError,
 )
 from sinks.quarantine import QuarantineError
+from sinks.signals import SignalsError
 from worker.chores import QuarantineLimit, QuarantineLimitError
 from worker.configuration import InvalidSettingsError
 from worker.counts import WorkerCounts
 from worker.crash_points import CrashPoint, reach
+from worker.drain import Stopped
 from worker.garbage import collect_rarely
 from worker.health import Heartbeat
 from worker.health_port import open_health
 from worker.logs import configure_logs, log_uncaught
-from worker.metrics import bulk_samples, metrics_registry, notifier_samples, worker_samples
+from worker.metrics import (
+    Samples,
+    bulk_samples,
+    correlate_samples,
+    metrics_registry,
+    notifier_samples,
+    sent_samples,
+    worker_samples,
+)
 from worker.pace import Watch
 from worker.parts import Parts, Surroundings, assemble, renew_rules
-from worker.stream import Stopped
+from worker.roles import Role
 from worker.takeover import StoreMismatchError
 
 if TYPE_CHECKING:
@@ -52,6 +62,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT_LIMIT_S: Final = 10.0
 DONE, FAILED = 0, 1
+_MOMENT_S: Final = 0.01
 
 _STOPS: Final = (
     KafkaFailedError,
@@ -59,6 +70,7 @@ _STOPS: Final = (
     QuarantineError,
     QuarantineLimitError,
     SetupMissingError,
+    SignalsError,
     StoreMismatchError,
 )
 """What stops a worker loudly, before the commit; anything else is a bug, and stops it as well."""
@@ -71,8 +83,15 @@ class _StoppedLoudlyError(Exception):
 class Service:
     """One worker process: the loop, its heartbeat, its port, its end."""
 
-    def __init__(self, settings: Settings, version: str, config: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        version: str,
+        config: Path | None = None,
+        roles: frozenset[Role] = frozenset({Role.DETECT}),
+    ) -> None:
         self.counts = WorkerCounts()
+        self._roles = roles
         self._settings = settings
         self._config = config
         self._version = version
@@ -113,29 +132,35 @@ class Service:
 
     def _begin(self, closing: ExitStack) -> None:
         around = Surroundings(self.counts, self._watch(), self._retain, self._warn, self._config)
-        self._parts = assemble(self._settings, around, closing)
+        self._parts = assemble(self._settings, around, closing, self._roles)
         port = closing.enter_context(self._health()).port
-        self._parts.source.start()
-        self._log.info("started", health_port=port, group=self._settings.kafka.group)
+        for source in self._parts.sources:
+            source.start()
+        roles, group = sorted(self._roles), self._settings.kafka.group
+        self._log.info("started", health_port=port, group=group, roles=roles)
 
     def _work(self) -> None:
-        source = self._parts.source
+        left = list(self._parts.sources)
         try:
             self._turn()
-            source.close()
+            while left:
+                left.pop(0).close()
         except _STOPS as error:
-            source.abandon()
+            for source in left:
+                source.abandon()
             raise _StoppedLoudlyError from error
 
     def _turn(self) -> None:
         """Turn until stopped; the checkpoint of the end is that of the partitions given up."""
-        worker, chores = self._parts.worker, self._parts.chores
+        parts = self._parts
+        loops = parts.loops
         with suppress(Stopped):
             while not self._stopping.is_set():
-                worker.run_once()
+                for loop in loops:
+                    loop.run_once()
                 if self._reloading.is_set():
                     self._reload()
-                chores.tick(time.monotonic(), list(worker.holdings.partitions), reading=True)
+                parts.chores.tick(time.monotonic(), parts.raw_partitions, reading=True)
 
     def _reload(self) -> None:
         """Go on with what the files say now, or, if anything in them is refused, as before.
@@ -145,7 +170,7 @@ class Service:
         self._reloading.clear()
         reach(CrashPoint.IN_RELOAD)
         try:
-            rules = renew_rules(self._parts.stages, self._parts.worker.holdings, self._config)
+            rules = renew_rules(self._parts, self._config)
         except (InvalidRulesError, InvalidSettingsError) as error:
             self.counts.reloads["refused"] += 1
             self._log.error("rules-kept", reason=str(error))
@@ -165,6 +190,7 @@ class Service:
             stopping=self._stopping.is_set,
             batch=self._batch,
             waiting=self._waiting,
+            idling=self._idling,
             flowing=self._flowing,
         )
 
@@ -191,7 +217,13 @@ class Service:
         self._is_waiting = True
         now_s = time.monotonic()
         self._parts.chores.waiting(sink, reason, now_s)
-        self._parts.chores.tick(now_s, list(self._parts.worker.holdings.partitions), reading=False)
+        self._parts.chores.tick(now_s, self._parts.raw_partitions, reading=False)
+
+    def _idling(self) -> None:
+        """Keep both memberships where there are two: one waits for a sink of the other."""
+        sources = self._parts.sources
+        for source in sources if len(sources) > 1 else ():
+            source.idle(_MOMENT_S)
 
     def _flowing(self) -> None:
         if self._is_waiting:
@@ -215,31 +247,46 @@ class Service:
         )
 
     def _registry(self) -> CollectorRegistry:
-        counts, bulk = self.counts, self._parts.bulk.counts
-        return metrics_registry(
-            self._version,
-            [
-                lambda: worker_samples(counts, time.monotonic()),
-                lambda: bulk_samples(bulk),
-                lambda: notifier_samples(self._parts.notifier),
-            ],
-        )
+        parts = self._parts
+        samples: list[Samples] = [lambda: notifier_samples(parts.notifier)]
+        if (detect := parts.detect) is not None:
+            samples += [
+                lambda: worker_samples(self.counts, time.monotonic()),
+                lambda: bulk_samples(detect.bulk.counts),
+                lambda: sent_samples(detect.signals.counts.sent),
+            ]
+        if (correlate := parts.correlate) is not None:
+            samples += [
+                lambda: correlate_samples(correlate.counts, correlate.correlator.outcomes),
+                lambda: bulk_samples(correlate.bulk.counts),
+            ]
+        return metrics_registry(self._version, samples)
 
     def _not_assigned(self) -> str | None:
-        return None if self._parts.worker.holdings.partitions else "no partition is assigned"
+        """Return a reason where the first role has nothing: `signals` has few partitions."""
+        parts = self._parts
+        held = bool(parts.raw_partitions)
+        if parts.detect is None and parts.correlate is not None:
+            held = bool(parts.correlate.correlator.partitions)
+        return None if held else "no partition is assigned"
 
     def _not_flowing(self) -> str | None:
         return "a sink takes nothing at present" if self._is_waiting else None
 
 
-def run(settings: Settings, version: str, config: Path | None = None) -> int:
+def run(
+    settings: Settings,
+    version: str,
+    config: Path | None = None,
+    roles: frozenset[Role] = frozenset({Role.DETECT}),
+) -> int:
     """Run a worker until SIGTERM or SIGINT; return the exit code: 0 done, 1 stopped loudly.
 
     SIGHUP loads rules, site and exceptions anew.
     """
     configure_logs(settings.telemetry.log_level)
     log_uncaught()
-    service = Service(settings, version, config)
+    service = Service(settings, version, config, roles)
     signal.signal(signal.SIGHUP, lambda *_: service.reload())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stop())

@@ -7,13 +7,15 @@ and can be replaced where only the loop itself is tested.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 import pyarrow as pa
 
+from detectors.correlation.documents import shown_columns
+from detectors.correlation.sent import sent
 from detectors.engine import detect
 from detectors.ruleset import look
 from ingest.envelope import Format
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from detectors.correlation.episode import Closed
     from detectors.correlation.released import Released
+    from detectors.correlation.sent import Sent
     from detectors.finding import Finding
     from detectors.ruleset import Looked, Ruleset
     from ingest.normalize import Normalized
@@ -63,6 +66,8 @@ class Found:
     """Episodes that ended: their findings get their end and their count."""
     excepted: Counter[str] = field(default_factory=Counter)
     """Findings that an exception held back, by its place."""
+    signals: Sent | None = None
+    """For correlations across clusters, which another folds; None: there are none."""
 
 
 def with_released(found: Found, released: Released) -> Found:
@@ -76,6 +81,7 @@ def with_released(found: Found, released: Released) -> Found:
         found.evidence,
         (*found.closed, *released.closed),
         found.excepted + released.excepted,
+        found.signals,
     )
 
 
@@ -105,7 +111,8 @@ class RealStages:
 
     def detecting(self) -> Detecting:
         """Return what a partition that is taken over begins its state over time with."""
-        return Detecting(self.rules.hash, self.rules.over_time, self._fold_archived)
+        is_across = bool(self.rules.across.feeds)
+        return Detecting(self.rules.hash, self.rules.over_time, self._fold_archived, is_across)
 
     def _fold_archived(self, partition: Partition, events: pl.DataFrame, late: pl.Series) -> None:
         partition.over_time.add(events, detect(events, self.rules.pack.rules), late)
@@ -125,7 +132,17 @@ class RealStages:
         looked = look(folded.kept, self.rules, folded.live)
         for partition, rows in folded.rows:
             partition.over_time.add(*_part_of(folded, looked.hits, rows))
-        return self._found(folded, looked)
+        found = self._found(folded, looked)
+        signals = self._signals(folded, looked.hits) if self.rules.across.feeds else None
+        return found if signals is None else replace(found, signals=signals)
+
+    def _signals(self, folded: Folded, hits: pl.DataFrame) -> Sent | None:
+        """Return what nobody has sent yet, and is not late, for correlations across clusters."""
+        timely = folded.live & ~folded.late
+        across = self.rules.across
+        columns = shown_columns(across, self.rules.exceptions)
+        found = sent(folded.kept, hits.filter(timely.gather(hits["row"])), across, columns)
+        return found if found.signals.height else None
 
     def _found(self, folded: Folded, looked: Looked) -> Found:
         reported = looked.reported

@@ -8,18 +8,19 @@ offsets name segments.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from worker.continuity import continued
 from worker.counts import StepStage
 from worker.crash_points import CrashPoint, reach
+from worker.drain import Drain, Wait
 from worker.fold import Folded, fold
 from worker.holdings import Holdings, Log
 from worker.stages import Found, with_released
 from worker.takeover import StoreMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from ingest.sources.kafka import Committed, Record
     from worker.counts import WorkerCounts
@@ -29,22 +30,6 @@ if TYPE_CHECKING:
 _MEND_WAIT_S: Final = 2.0
 """Time before a partition is read again whose segment could not be written: disks are emptied by
 people."""
-
-_IDLE_S: Final = 2.0
-"""Longest that the loop is idle without a beat."""
-
-
-class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
-    """The worker was told to stop while a sink asks to wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """A sink cannot take more now; ask again after so long."""
-
-    sink: str
-    seconds: float
-    reason: str
 
 
 class Source(Log, Protocol):
@@ -69,6 +54,14 @@ class Outputs(Protocol):
     def add_over_time(self, found: Found) -> None:
         """Take findings that became certain apart from any batch."""
 
+    def add_passed(self, partition: int, watermark_us: int | None, *, is_whole: bool) -> None:
+        """Take how far a partition came, for correlations across clusters.
+
+        Parameters
+            watermark_us: the time that its clusters have passed; None: it has no cluster.
+            is_whole: whether it was read to its end.
+        """
+
     def flush(self) -> Wait | None:
         """Send all that is pending; None when everything was answered for."""
 
@@ -87,6 +80,7 @@ class Worker:
         self._counts = counts
         self._pace: Pace = holdings.pace
         self._watch: Watch = holdings.watch
+        self._way_out = Drain(outputs, counts, self._watch)
         self._checkpoint_s = self._watch.clock()
 
     def step(self) -> int:
@@ -94,7 +88,7 @@ class Worker:
         counts, timed = self._counts, self._counts.timed
         with timed(StepStage.POLL):
             polled = self.source.poll(self._pace.batch_records, self._pace.poll_s)
-        records = self._continued(polled)
+        records = continued(polled, self.holdings.partitions, self.source, self._watch)
         if not records:
             return 0
         counts.add_batch(len(records), self._watch.clock())
@@ -129,69 +123,9 @@ class Worker:
             self.holdings.mend(self.source)
         return count
 
-    def _continued(self, records: Sequence[Record]) -> list[Record]:
-        """Return the records that continue their partitions, by partition.
-
-        What belongs to no partition of ours, lies before its position or behind a gap is left out:
-        around a rebalance the client may hand out what it fetched for an earlier assignment. The
-        same gap a second time is the log's own.
-        """
-        held = self.holdings.partitions
-        runs: dict[int, list[Record]] = {}
-        gaps: set[int] = set()
-        expected = {number: one.position for number, one in held.items()}
-        for record in records:
-            number = record.partition
-            if number not in expected or number in gaps or record.offset < expected[number]:
-                continue
-            if record.offset > expected[number] and held[number].gap_at != expected[number]:
-                gaps.add(number)
-                continue
-            runs.setdefault(number, []).append(record)
-            expected[number] = record.offset + 1
-        for number in gaps:
-            self._watch.log("gap", partition=number, expected=expected[number])
-            held[number].gap_at = expected[number]
-            self.source.seek(number, expected[number])
-        return [record for number in sorted(runs) for record in runs[number]]
-
     def drain(self) -> None:
-        """Send what is pending; while a sink says wait, stay in the group and take nothing.
-
-        Everything of the batch was handed over before: a partition that is revoked meanwhile is
-        either made safe whole or abandoned.
-
-        Raises
-            Stopped: somebody asked for it; what is pending will be repeated.
-        """
-        while (wait := self._flush()) is not None:
-            self._tell(wait)
-            self._idle(wait.seconds)
-        self._watch.flowing()
-
-    def _idle(self, seconds: float) -> None:
-        """Wait in pieces: a sink may ask for longer than a heart may be still, or a stop wait."""
-        left_s = seconds
-        while True:
-            if self._watch.stopping():
-                raise Stopped
-            self._watch.beat()
-            piece_s = min(left_s, _IDLE_S)
-            self.source.idle(piece_s)
-            left_s -= piece_s
-            if left_s <= 0:
-                return
-
-    def _flush(self) -> Wait | None:
-        self._watch.asking(True)
-        try:
-            return self._outputs.flush()
-        finally:
-            self._watch.asking(False)
-
-    def _tell(self, wait: Wait) -> None:
-        self._counts.add_wait(wait.sink, wait.seconds)
-        self._watch.waiting(wait.sink, wait.seconds, wait.reason)
+        """Send what is pending; see `worker.drain.Drain`."""
+        self._way_out.drain(self.source)
 
     def _account(self, folded: Folded) -> None:
         counts = self._counts
@@ -219,21 +153,33 @@ class Worker:
     def checkpoint(self) -> None:
         """Make the progress of all partitions safe: after this, a crash repeats nothing of it.
 
-        1. Fold over time what the watermarks have passed; flush Elasticsearch and quarantine:
-           everything that these offsets make certain is written and answered for.
+        1. Fold over time what the watermarks have passed; flush Elasticsearch, signals and
+           quarantine: everything that these offsets make certain is written and answered for.
         2. Close and link the archive segments.
         3. Where due, write a snapshot of the state.
         4. Commit the next offsets, synchronously, each with the reference to its snapshot.
+        5. Where rules reach over clusters, tell how far each partition came.
         """
         with self._counts.timed(StepStage.CHECKPOINT):
             self._release(self.holdings.partitions)
             self.drain()  # 1
             held = list(self.holdings.partitions)
             safe = self.holdings.make_safe(held, self.source, always_snapshot=False)  # 2, 3, 4
+            if self.holdings.detecting.is_across:
+                self._tell_passed()  # 5
         if safe:
             self._watch.log("checkpoint", partitions=safe, records=self._counts.records)
         self._counts.checkpoints += 1
         self._checkpoint_s = self._watch.clock()
+
+    def _tell_passed(self) -> None:
+        """Say of each partition that is wholly committed which time it has passed."""
+        for number, one in self.holdings.partitions.items():
+            if one.position == one.sinks_from:
+                high = self.source.high(number)
+                is_whole = high is not None and one.position >= high
+                self._outputs.add_passed(number, one.passed_us(), is_whole=is_whole)
+        self.drain()
 
     def _release(self, partitions: Iterable[int]) -> None:
         """Take what became certain over time to the outputs; nothing is sent yet."""
@@ -251,14 +197,9 @@ class Worker:
     def revoke(self, partitions: list[int]) -> None:
         """Checkpoint what is complete within the deadline, else abandon; see `Owner`."""
         reach(CrashPoint.IN_REVOKE)
-        deadline_s = self._watch.clock() + self._pace.revoke_deadline_s
         self._release(partitions)
-        while (wait := self._flush()) is not None:
-            self._tell(wait)
-            if self._watch.clock() + wait.seconds > deadline_s:
-                self._watch.log("abandoned", partitions=partitions, reason=wait.reason)
-                break
-            self._watch.sleep(wait.seconds)
+        if (wait := self._way_out.drain_within(self._pace.revoke_deadline_s)) is not None:
+            self._watch.log("abandoned", partitions=partitions, reason=wait.reason)
         else:
             self.holdings.make_safe(partitions, self.source, always_snapshot=True)
         self.holdings.lose(partitions)

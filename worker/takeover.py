@@ -92,6 +92,8 @@ class Detecting:
     new_state: Callable[[], OverTime] = no_correlations
     fold: Callable[[Partition, pl.DataFrame, pl.Series], None] = lambda *_: None
     """Given a partition, events in log order and which of them are late."""
+    is_across: bool = False
+    """Whether any rule reaches over clusters: partitions then tell how far they came."""
 
 
 def take_over(

@@ -47,6 +47,7 @@ INBOX_CONFIG = {
 
 RAW, QUARANTINE, SIGNALS, INBOX = "raw", "quarantine", "signals", "inbox."
 WORKERS, MOVERS, READERS = "trailwarden", "trailwarden-inbox", "trailwarden-reader"
+CORRELATORS = "trailwarden-correlate"
 
 LITERAL, PREFIXED = ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED
 TOPIC, GROUP = ResourceType.TOPIC, ResourceType.GROUP
@@ -58,8 +59,10 @@ RIGHTS = (
     ("worker", TOPIC, RAW, LITERAL, (READ, WRITE, CONFIGS)),
     ("worker", TOPIC, QUARANTINE, LITERAL, (READ, WRITE, CONFIGS)),
     ("worker", GROUP, WORKERS, LITERAL, (READ,)),
+    # Writes what correlations across clusters need, and with the role correlate reads it.
+    ("worker", TOPIC, SIGNALS, LITERAL, (READ, WRITE, CONFIGS)),
+    ("worker", GROUP, CORRELATORS, LITERAL, (READ,)),
     # What doctor, ledger and quarantine look at, which run as this user.
-    ("worker", TOPIC, SIGNALS, LITERAL, (DESCRIBE, CONFIGS)),
     ("worker", GROUP, READERS, LITERAL, (READ,)),
     # Collectors see whether somebody reads what they write (trailwarden_workers_members).
     ("webhook", TOPIC, RAW, LITERAL, (WRITE,)),

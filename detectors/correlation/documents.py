@@ -16,7 +16,16 @@ from ingest.schema import DTYPES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from detectors.correlation.plan import Plan
+    from detectors.exceptions import Exemption
+
 _REPLACED: Final = frozenset({CLOCK_AHEAD, NO_TIME})
+
+
+def shown_columns(plan: Plan, exceptions: Iterable[Exemption]) -> tuple[str, ...]:
+    """Return the columns of an event that its finding, or an exception to it, may ask for."""
+    asked = (column for one in exceptions for column in sorted(one.columns))
+    return tuple(dict.fromkeys((*plan.columns, *asked)))
 
 
 class Documents:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from detectors.correlation.documents import Documents
+from detectors.correlation.documents import Documents, shown_columns
 from detectors.correlation.episode import Episode, Episodes, Run, extend
 from detectors.correlation.first_seen import Memory
 from detectors.correlation.late import late_findings, released_late
@@ -40,6 +40,9 @@ BLOCK: Final = 65_536
 
 SEQUENCE: Final = ("time", "event", "unit", "base", "via")
 CLUSTER: Final = "orchestrator.cluster.name"
+
+_ONCE: Final = ("unit", "base", "event")
+"""What one signal is, however often it is sent; between processes none has a ``via``."""
 
 _KNOWN: Final = ("known_events", "known_since", "by_peers")
 """What is known of a group in which something is seen for the first time."""
@@ -72,9 +75,7 @@ class OverTime:
         self.waiting = pl.DataFrame(schema=SIGNALS)
         self.memory = Memory()
         self.episodes = Episodes()
-        self.documents = Documents(
-            dict.fromkeys((*plan.columns, *(c for one in exceptions for c in sorted(one.columns))))
-        )
+        self.documents = Documents(shown_columns(plan, exceptions))
         self.since_bound = 0
         self.evicted: Counter[str] = Counter()
         self.late = Released()
@@ -101,11 +102,27 @@ class OverTime:
         numbers = dict.fromkeys(events[CLUSTER].unique(), 0)
         if not self.plan.across_clusters:
             numbers = {name: self._number(name) for name in numbers}
-        found = signals_of(events, hits, self.plan, numbers)
-        if found.is_empty():
-            return
-        self.pending = pl.concat([self.pending, found.select(SIGNALS.names())])
-        self.documents.add(events, self._may_show(found))
+        self._hold(signals_of(events, hits, self.plan, numbers), events)
+
+    def take(self, found: pl.DataFrame, documents: pl.DataFrame) -> int:
+        """Take signals that another process made, none behind the watermark.
+
+        Parameters
+            found: under FOUND, ``row`` being that of its event in ``documents``.
+
+        Returns how many are no repeats. One whose like was folded already lies behind the
+        watermark, so those that still wait are all that it can be a repeat of.
+        """
+        number = pl.lit(self._number(_ALL), dtype=pl.UInt32).alias("cluster")
+        fresh = found.with_columns(number).unique(_ONCE, keep="any")
+        fresh = fresh.join(self.pending, on=_ONCE, how="anti")
+        self._hold(fresh, documents)
+        return fresh.height
+
+    def _hold(self, found: pl.DataFrame, events: pl.DataFrame) -> None:
+        if found.height:
+            self.pending = pl.concat([self.pending, found.select(SIGNALS.names())])
+            self.documents.add(events, self._may_show(found))
 
     def _note_times(self, events: pl.DataFrame, late: pl.Series | None) -> None:
         times = events.select(CLUSTER, pl.col("@timestamp").to_physical().alias("time"))

@@ -109,7 +109,7 @@ class TestKafka:
         [
             ("webhook", {"collector"}),
             ("inbox", {"inbox"}),
-            ("worker", {"worker", "doctor", "ledger", "quarantine"}),
+            ("worker", {"worker", "correlate", "doctor", "ledger", "quarantine"}),
         ],
     )
     def test_a_user_has_the_rights_that_the_page_says_its_roles_need(

@@ -161,6 +161,7 @@ class Fleet:
     config: Path
     logs: Path
     command: Sequence[str] = (sys.executable, "-m", "trailwarden")
+    roles: str = "detect"
     environment: Mapping[str, str] = field(default_factory=dict)
     is_static: bool = True
     forgives: str | None = None
@@ -188,7 +189,7 @@ class Fleet:
             environment["TRAILWARDEN_KAFKA__INSTANCE_ID"] = slot
         with log.open("wb") as opened:
             process = subprocess.Popen(
-                [*self.command, "run", "--config", str(self.config)],
+                [*self.command, "run", "--config", str(self.config), "--role", self.roles],
                 env=environment,
                 cwd=ROOT,
                 stdout=subprocess.DEVNULL,

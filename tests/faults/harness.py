@@ -148,6 +148,7 @@ def harness(
             "bootstrap_servers": bootstrap_servers,
             "raw_topic": f"{name}raw",
             "quarantine_topic": f"{name}quarantine",
+            "signals_topic": f"{name}signals",
             "group": name,
             "session_timeout_s": 6,
         },
@@ -173,7 +174,8 @@ def harness(
     settings = load_settings(file)
     client = connect_elasticsearch(settings.elasticsearch)
     admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
-    topics = {settings.kafka.raw_topic: partitions, settings.kafka.quarantine_topic: 1}
+    kafka = settings.kafka
+    topics = {kafka.raw_topic: partitions, kafka.quarantine_topic: 1, kafka.signals_topic: 2}
     _create(admin, topics)
     options = SetupOptions(prefix=name, replicas=0, version="fault")
     setup.apply(client, options)

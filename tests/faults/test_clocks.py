@@ -98,7 +98,7 @@ def assert_shifted(text: str, days: int) -> None:
 
 
 def planted_days(planted: Planted) -> Iterator[str]:
-    """Return the days, in UTC, of the times near now that an event names; none of another record."""
+    """Return the UTC days of the times near now that an event names; none of another record."""
     try:
         event = orjson.loads(planted.value)
         texts = [event["stageTimestamp"], event["requestReceivedTimestamp"]]

@@ -51,7 +51,7 @@ def test_a_producer_that_failed_for_good_stops_the_worker_with_its_reason(waitin
     broker.go_down()
     for number in range(waiting):
         sink.add({ID: str(number)})
-    broker.fail_for_good(sink._producer, TOPIC_AUTHORIZATION_FAILED, "no right to write")
+    broker.fail_for_good(sink._writer._producer, TOPIC_AUTHORIZATION_FAILED, "no right to write")
     with pytest.raises(QuarantineError, match=r"quarantine: .*no right to write"):
         sink.flush(5)
     sink.discard()
@@ -232,6 +232,6 @@ def test_a_broker_that_is_away_keeps_documents_until_they_are_given_up() -> None
 @pytest.mark.integration
 def test_a_refusal_by_the_broker_stops_loudly(kafka: str, topic: str) -> None:
     quarantine = QuarantineTopic(config(kafka) | {"message.max.bytes": 20_000_000}, topic)
-    quarantine._produce(random.Random(1).randbytes(12_000_000), b"blue")
+    quarantine._writer._produce(random.Random(1).randbytes(12_000_000), b"blue", -1)
     with pytest.raises(QuarantineError, match="MSG_SIZE_TOO_LARGE"):
         quarantine.flush(30)

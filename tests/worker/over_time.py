@@ -24,12 +24,13 @@ from ingest.sources.kafka import Committed, Position, Record
 from tests.worker.messages import NOON, TOPIC, audit_event, canary, message
 from worker.cluster_memory import LATENESS_US
 from worker.counts import WorkerCounts
+from worker.drain import Wait
 from worker.fold import Folded
 from worker.holdings import Holdings
 from worker.pace import Pace, Watch
 from worker.stages import Found, RealStages
 from worker.stores import FolderStores
-from worker.stream import Wait, Worker
+from worker.stream import Outputs, Worker
 
 REDACTOR = Redactor(b"key")
 LATENESS = timedelta(microseconds=LATENESS_US)
@@ -217,6 +218,9 @@ class Kept:
     def add_over_time(self, found: Found) -> None:
         self.pending.append(found)
 
+    def add_passed(self, partition: int, watermark_us: int | None, *, is_whole: bool) -> None:
+        raise AssertionError((partition, watermark_us, is_whole))
+
     def flush(self) -> Wait | None:
         for found in self.pending:
             for one in found.findings:
@@ -311,7 +315,7 @@ def start(
     topic: Topic,
     folder: Path,
     rules: Ruleset,
-    kept: Kept,
+    kept: Outputs,
     random: Random,
     partitions: Sequence[int] = (0, 1),
     pace: Pace | None = None,

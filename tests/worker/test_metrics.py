@@ -17,15 +17,17 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from ingest.collectors.counts import CollectorCounts
 from worker import metric_list
-from worker.counts import StepStage, WorkerCounts
+from worker.counts import SignalOutcomes, StepStage, WorkerCounts
 from worker.metric_list import METRICS, Metric, MetricKind
 from worker.metrics import (
     Sample,
     UnlistedMetricError,
     bulk_samples,
     collector_samples,
+    correlate_samples,
     metrics_page,
     metrics_registry,
+    sent_samples,
     worker_samples,
 )
 
@@ -72,6 +74,10 @@ def all_samples() -> Iterator[Sample]:
         CollectorCounts(refused=Counter({"not-json": 1}), last_canary=TIME, last_record=TIME)
     )
     yield from bulk_samples(Bulk())
+    yield from sent_samples(5)
+    yield from correlate_samples(
+        WorkerCounts(lag={3: 9}), SignalOutcomes(late=2, missing=1, watermark_us=3_500_000)
+    )
 
 
 def scrape(*sources: Iterable[Sample]) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -105,6 +111,11 @@ def test_values_arrive_under_their_names_and_labels() -> None:
     assert found["trailwarden_elasticsearch_documents_total", ("repeated",)] == 2
     assert found["trailwarden_elasticsearch_bulk_repairs_total", ("bisected",)] == 5
     assert found["trailwarden_collector_refused_total", ("not-json",)] == 1
+    assert found["trailwarden_signals_sent_total", ()] == 5
+    assert found["trailwarden_signals_total", ("late",)] == 2
+    assert found["trailwarden_signals_lag_messages", ("3",)] == 9
+    assert found["trailwarden_signals_unread_partitions", ()] == 1
+    assert found["trailwarden_signals_watermark_timestamp_seconds", ()] == 3.5
 
 
 @pytest.mark.parametrize("openmetrics", [False, True])

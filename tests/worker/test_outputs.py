@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ import polars as pl
 import pytest
 
 from detectors.correlation.episode import Closed
+from detectors.correlation.sent import Sent
 from detectors.finding import Finding
 from detectors.ruleset import ruleset
 from detectors.sigma.pack import Pack
@@ -25,10 +27,10 @@ from sinks.quarantine import INDEX_STAGE, POSITION, STAGE
 from tests.worker.messages import NOON, TOPIC, audit_event, message
 from worker.configuration import Elasticsearch
 from worker.counts import WorkerCounts
+from worker.drain import Wait
 from worker.fold import Folded
 from worker.outputs import ServiceOutputs
 from worker.stages import Found, RealStages
-from worker.stream import Wait
 
 STAGES = RealStages(TOPIC, ruleset(Pack()), NormalizeSettings(""))
 
@@ -75,12 +77,30 @@ class Quarantine:
         return self.acknowledges
 
 
+class Signals:
+    def __init__(self, calls: list[str]) -> None:
+        self.calls = calls
+        self.acknowledges = True
+
+    def add(self, found: Sent) -> None:
+        self.calls.append(f"{found.signals.height} signals")
+
+    def add_passed(self, partition: int, watermark_us: int | None, *, is_whole: bool) -> None:
+        self.calls.append(f"passed {partition} {watermark_us} {is_whole}")
+
+    def flush(self, timeout_s: float) -> bool:
+        assert 0 < timeout_s < 10
+        self.calls.append("signals")
+        return self.acknowledges
+
+
 class Rig:
     """Outputs with fakes all around, at ``age`` after the records were received."""
 
     def __init__(self, events: str = "findings", age: timedelta = timedelta(hours=1)) -> None:
         self.calls: list[str] = []
         self.bulk, self.quarantine = Bulk(self.calls), Quarantine(self.calls)
+        self.signals = Signals(self.calls)
         self.counts = WorkerCounts()
         self.told: list[str] = []
         self.outputs = ServiceOutputs(
@@ -91,6 +111,7 @@ class Rig:
             counts=self.counts,
             tell=lambda document: self.told.append(document["rule.id"]),
             topic="records",
+            signals=self.signals,
             now=lambda: NOON + age,
         )
 
@@ -184,7 +205,24 @@ def test_quarantine_is_flushed_last_and_only_once_elasticsearch_answered() -> No
     assert rig.calls == ["quarantined", "bulk"]
     rig.bulk.wait = None
     assert rig.outputs.flush() is None
-    assert rig.calls == ["quarantined", "bulk", "bulk", "quarantine"]
+    assert rig.calls == ["quarantined", "bulk", "bulk", "signals", "quarantine"]
+
+
+def test_signals_are_flushed_between_elasticsearch_and_quarantine() -> None:
+    rig = Rig()
+    rows = pl.DataFrame({"correlation": ["c"]})
+    signals = Sent(rows, pl.Series(["c/1"]), rows)
+    rig.outputs.add(replace(found("a"), signals=signals), folded(refused=[(0, 7)]))
+    rig.outputs.add(found("b"), folded())
+    rig.outputs.add_passed(3, 77, is_whole=True)
+    rig.signals.acknowledges = False
+    wait = rig.outputs.flush()
+    assert wait is not None
+    assert (wait.sink, wait.seconds) == ("signals", 1.0)
+    assert rig.calls == ["1 signals", "quarantined", "passed 3 77 True", "bulk", "signals"]
+    rig.signals.acknowledges = True
+    assert rig.outputs.flush() is None
+    assert rig.calls[5:] == ["bulk", "signals", "quarantine"]
 
 
 def test_a_quarantine_that_does_not_acknowledge_asks_to_wait_under_its_name() -> None:

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from detectors.correlation.state import save
-from worker.cluster_memory import Marks
+from worker.cluster_memory import LATENESS_US, Marks
 from worker.partition import (
+    QUIET_US,
     STATE_SCHEMA,
     Partition,
     Snapshot,
@@ -53,6 +54,20 @@ def test_a_restored_partition_goes_on_as_the_one_that_was_saved() -> None:
     marks = Marks()
     held.memory("blue").mark([f"{4:032x}"], [100 * SECOND_US], marks)
     assert marks.keep == [False]
+
+
+def test_a_partition_has_passed_what_its_clusters_alive_have() -> None:
+    """One far behind the others may never speak again: it holds nothing up across clusters."""
+    held = partition()
+    assert held.passed_us() is None
+    held.memory("silent from the beginning")
+    assert held.passed_us() is None
+    held.memory("blue").advance(QUIET_US + 7)
+    assert held.passed_us() == QUIET_US + 7 - LATENESS_US
+    held.memory("red").advance(7)
+    assert held.passed_us() == 7 - LATENESS_US
+    held.memory("blue").advance(QUIET_US + 8)
+    assert held.passed_us() == QUIET_US + 8 - LATENESS_US
 
 
 def test_a_restored_state_takes_the_place_of_what_was_there() -> None:

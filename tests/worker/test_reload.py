@@ -13,7 +13,7 @@ from detectors.sigma.errors import InvalidRulesError
 from tests.worker.messages import message
 from tests.worker.over_time import ALONE, MANY, Kept, Running, Topic, act, alone, start, write_rules
 from worker.configuration import InvalidSettingsError, load_settings
-from worker.parts import renew_rules, rules_of
+from worker.parts import rules_of, take_rules
 
 REFUSED = (InvalidRulesError, InvalidSettingsError)
 ALONE_ID, MANY_ID = (f"00000000-0000-4000-8000-{number:012}" for number in (9, 1))
@@ -45,7 +45,8 @@ class Site:
         self.running.worker.checkpoint()
 
     def renew(self) -> None:
-        renew_rules(self.running.stages, self.running.worker.holdings, self.file)
+        rules = rules_of(load_settings(self.file), self.file)
+        take_rules(self.running.stages, self.running.worker.holdings, rules)
 
     def more(self) -> set[tuple[str, str]]:
         """Read on; return rule and time of all that was found."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from detectors.correlation.released import Released
 from detectors.ruleset import Ruleset, look, ruleset
 from detectors.sigma.compiler import load_pack
 from detectors.sigma.pack import Pack
@@ -19,11 +21,12 @@ from ingest.redact.token import Redactor
 from ingest.sources.kafka import Record
 from ingest.sources.read import read_records
 from tests.worker.messages import NOON, TOPIC, audit_event, canary, message
+from tests.worker.over_time import MANY
 from worker.finding_order import FindingOrder
 from worker.fold import fold
 from worker.partition import Partition
 from worker.settings import shipped_rules
-from worker.stages import CHUNK, Found, RealStages, place_of
+from worker.stages import CHUNK, Found, RealStages, place_of, with_released
 
 SETTINGS = NormalizeSettings("", Redactor(b"key"))
 PLAIN = RealStages(TOPIC, ruleset(Pack()), SETTINGS)
@@ -228,6 +231,44 @@ def test_each_act_is_found_once_by_its_first_event_in_time(rules: Ruleset) -> No
         assert found.received[one.id] == NOON + timedelta(seconds=7 + offset)
     assert found.undated == frozenset()
     assert found.evidence["log.offset"].to_list() == [0, 1, 2]
+
+
+def across_rules(folder: Path) -> Ruleset:
+    folder.mkdir()
+    (folder / "rule.yml").write_text(MANY + "trailwarden: {across_clusters: true}\n")
+    return ruleset(load_pack([folder]))
+
+
+def test_signals_are_sent_of_events_that_are_new_and_in_time(tmp_path: Path) -> None:
+    """Not again of what the group has committed, and not of what came late."""
+    stages = RealStages(TOPIC, across_rules(tmp_path / "rules"), SETTINGS)
+    late = NOON - timedelta(seconds=31)
+    records = [
+        message(0, audit_event(0)),
+        message(1, audit_event(1)),
+        message(2, audit_event(2, late)),
+        message(3, audit_event(3), cluster="green"),
+        message(4, audit_event(3), cluster="green"),
+        message(5, audit_event(5, verb="list")),
+    ]
+    partition = Partition(0, 0, sinks_from=1, archived=0)
+    found = stages.detect(fold(TOPIC, records, stages.normalize(records), {0: partition}))
+    assert found.signals is not None
+    shown = found.signals.documents.sort("orchestrator.cluster.name")
+    assert shown["kubernetes.audit.auditID"].str.slice(-1).to_list() == ["1", "3"]
+    assert shown["orchestrator.cluster.name"].to_list() == ["blue", "green"]
+    assert stages.detecting().is_across
+    assert with_released(found, Released(excepted=Counter({"x": 1}))).signals is found.signals
+
+
+def test_without_rules_that_reach_over_clusters_nothing_is_sent(tmp_path: Path) -> None:
+    within = tmp_path / "within.yml"
+    within.write_text(MANY)
+    for stages in (PLAIN, RealStages(TOPIC, ruleset(load_pack([within])), SETTINGS)):
+        assert found_by(stages, [message(0, audit_event(0))]).signals is None
+        assert not stages.detecting().is_across
+    across = RealStages(TOPIC, across_rules(tmp_path / "rules"), SETTINGS)
+    assert found_by(across, [message(0, audit_event(0, verb="list"))]).signals is None
 
 
 def test_evidence_without_a_time_that_is_believed_leaves_its_findings_undated(

@@ -10,6 +10,7 @@ import pytest
 from ingest.envelope import Envelope, Format
 from ingest.sources.kafka import Committed, Position, Record
 from tests.worker.world import (
+    BEGIN,
     TOPIC,
     FakeOutputs,
     FakeSource,
@@ -19,16 +20,19 @@ from tests.worker.world import (
     World,
     record_of,
 )
+from worker.cluster_memory import LATENESS_US
 from worker.counts import StepStage, WorkerCounts
+from worker.drain import Stopped, Wait
 from worker.fold import Folded
 from worker.holdings import Holdings
 from worker.pace import Pace, Watch
 from worker.partition import read_reference
 from worker.stages import Found
-from worker.stream import Stopped, Wait, Worker
-from worker.takeover import StoreMismatchError
+from worker.stream import Worker
+from worker.takeover import Detecting, StoreMismatchError
 
 FAR_S = 1e9
+SECOND_US = 1_000_000
 ROUTINE = {"assigned", "checkpoint", "folding", "lost", "revoked"}
 """What is logged of a good day; the tests look at trouble."""
 
@@ -40,6 +44,11 @@ class Outputs(FakeOutputs):
         super().__init__(world)
         self.waits: list[Wait] = []
         self.calls = calls
+        self.told: list[tuple[int, int | None, bool]] = []
+
+    def add_passed(self, partition: int, watermark_us: int | None, *, is_whole: bool) -> None:
+        self.calls.append("told")
+        self.told.append((partition, watermark_us, is_whole))
 
     def add(self, found: Found, folded: Folded) -> None:
         self.calls.append("add")
@@ -106,7 +115,7 @@ class Rig:
         self.logged: list[tuple[str, dict[str, Any]]] = []
         self.observed: list[tuple[int, int]] = []
         self.waited: list[tuple[str, float, str]] = []
-        self.beats = self.flowing = 0
+        self.beats = self.flowing = self.idlings = 0
         self.is_stopping = False
         self.counts = WorkerCounts()
         defaults = {"batch_records": 10, "poll_s": 0.5, "snapshot_interval_s": FAR_S}
@@ -123,6 +132,7 @@ class Rig:
                 stopping=lambda: self.is_stopping,
                 batch=self.observe,
                 waiting=lambda *told: self.waited.append(told),
+                idling=self.idle,
                 flowing=self.flow,
             ),
             begin_archive=False,
@@ -147,6 +157,9 @@ class Rig:
 
     def beat(self) -> None:
         self.beats += 1
+
+    def idle(self) -> None:
+        self.idlings += 1
 
     def flow(self) -> None:
         self.flowing += 1
@@ -282,7 +295,7 @@ def test_a_long_wait_is_waited_in_pieces_each_with_a_beat() -> None:
     rig.outputs.waits = [Wait("elasticsearch", 30.0, "away")]
     rig.worker.step()
     assert (sum(rig.source.idled), max(rig.source.idled)) == (30.0, 2.0)
-    assert rig.beats == len(rig.source.idled)
+    assert rig.beats == rig.idlings == len(rig.source.idled)
     assert rig.waited == [("elasticsearch", 30.0, "away")]
 
 
@@ -330,6 +343,37 @@ def test_a_checkpoint_flushes_links_saves_and_commits_in_this_order() -> None:
     assert rig.counts.committed == {0: 2}
     assert rig.counts.state_bytes == len(rig.world.snapshots[f"0/{2:020}"])
     assert StepStage.CHECKPOINT in rig.counts.stage_seconds
+
+
+def test_how_far_partitions_came_is_told_after_the_commit_where_rules_reach_over_clusters() -> None:
+    rig = Rig(snapshot_interval_s=0.0).give(*plain(0, 2), *plain(0, 2, partition=1))
+    rig.worker.step()
+    rig.worker.checkpoint()
+    assert rig.outputs.told == []
+    rig.worker.holdings.detecting = Detecting(is_across=True)
+    rig.source.highs = {0: 3, 1: 2}
+    rig.give(*plain(2))
+    rig.worker.step()
+    rig.calls.clear()
+    rig.worker.checkpoint()
+    assert rig.calls == ["flush", "snapshot", "commit", "told", "told", "flush"]
+    newest_us = int(BEGIN.timestamp()) * SECOND_US - LATENESS_US
+    assert rig.outputs.told == [
+        (0, newest_us + 2 * SECOND_US, True),
+        (1, newest_us + SECOND_US, True),
+    ]
+    rig.source.highs = {0: 4, 1: None}
+    rig.worker.checkpoint()
+    assert [is_whole for *_, is_whole in rig.outputs.told[2:]] == [False, False]
+
+
+def test_nothing_is_told_of_a_partition_whose_commit_was_refused() -> None:
+    rig = Rig().give(*plain(0, 2), *plain(0, 2, partition=1))
+    rig.worker.holdings.detecting = Detecting(is_across=True)
+    rig.source.refusals = {0: "fenced"}
+    rig.worker.step()
+    rig.worker.checkpoint()
+    assert [number for number, *_ in rig.outputs.told] == [1]
 
 
 def test_a_checkpoint_of_nothing_commits_nothing() -> None:

@@ -21,12 +21,13 @@ from ingest.schema import DTYPES
 from ingest.sources.kafka import Committed, Position, Record
 from sinks.archive import Counts, Segment, SegmentTakenError
 from worker.counts import WorkerCounts
+from worker.drain import Wait
 from worker.fold import Folded
 from worker.holdings import Holdings
 from worker.pace import Pace, Watch
 from worker.partition import Partition
 from worker.stages import CONTROL, Found, place_of
-from worker.stream import Wait, Worker
+from worker.stream import Worker
 
 TOPIC = "raw"
 BEGIN = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -153,6 +154,9 @@ class FakeOutputs:
 
     def add_over_time(self, found: Found) -> None:
         assert not found.findings, "nothing here is folded over time"
+
+    def add_passed(self, partition: int, watermark_us: int | None, *, is_whole: bool) -> None:
+        raise AssertionError((partition, watermark_us, is_whole))
 
     def flush(self) -> Wait | None:
         while self.pending:

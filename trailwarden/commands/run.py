@@ -21,11 +21,14 @@ Examples:
 \b
   trailwarden run --config trailwarden.yml
   TRAILWARDEN_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 trailwarden run
+  trailwarden run --config trailwarden.yml --role detect,correlate
 
 \b
 Reads the topic `raw` as a member of the workers' group, archives every event, and writes
 findings (and events, as elasticsearch.events says) to Elasticsearch. Run as many as there is work:
-partitions are shared among them. `trailwarden setup` must have been run once. docs/settings.md has
+partitions are shared among them. The role `correlate` reads the topic `signals`, into which all
+workers write what correlations across clusters need: without a member that has it, these find
+nothing. `trailwarden setup` must have been run once. docs/settings.md has
 all settings.
 
 \b
@@ -40,7 +43,8 @@ def run(
     *,
     config: Config = None,
     role: Annotated[
-        str, typer.Option(metavar="ROLE", help="What this worker does: detect.")
+        str,
+        typer.Option(metavar="ROLE,...", help="What this worker does: detect, correlate, or both."),
     ] = "detect",
 ) -> None:
     """Run a stream worker: Kafka in, findings to Elasticsearch, events to the archive."""
