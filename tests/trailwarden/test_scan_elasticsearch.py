@@ -122,8 +122,8 @@ def test_events_are_chosen_by_the_settings(
         assert held == set()
     else:
         assert held >= evidence
-        events = pl.read_parquet(out / "events.parquet", columns=["event.id"]).height
-        assert len(held) < events / 4
+        scanned = pl.read_parquet(out / "events.parquet", columns=["event.id"]).height
+        assert len(held) < scanned / 4
 
 
 @pytest.mark.integration
