@@ -102,10 +102,11 @@ def main() -> None:
         state.release(newest - LATENESS_US)
         wall += time.perf_counter() - began
         cpu += time.process_time() - spent
-    held = state.tails.height + state.pending.height
+    windows = state.tails.values()
+    held = sum(one.height for one in windows) + state.pending.height
     print(
         f"{groups:,} groups, at most {rows:,} rows of state: {held:,} rows,"
-        f" {state.tails.estimated_size() / 2**20:,.0f} MB in windows;"
+        f" {sum(one.estimated_size() for one in windows) / 2**20:,.0f} MB in windows;"
         f" evicted {dict(state.evicted)}"
     )
     print(f"{wall / groups * 1e6:.1f} us an event, {cpu / groups * 1e6:.1f} us of CPU")

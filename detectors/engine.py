@@ -61,8 +61,9 @@ def detect(events: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
     if events.is_empty() or not rules:
         return pl.DataFrame(schema=HITS_SCHEMA)
     found: _Found = []
+    datasets = frozenset(events[DATASET].unique())
     for product, indices in _by_product(tuple(rules)).items():
-        if events[DATASET].is_in(list(datasets_of(product))).any():
+        if not datasets.isdisjoint(datasets_of(product)):
             mine = _of_product(events, _plan(tuple(rules[index] for index in indices)))
             found += [(indices[index], rows) for index, rows in mine]
     return _hits(events, rules, found)
@@ -114,11 +115,11 @@ def _sorted_out(ahead: Outlook) -> tuple[list[int], list[int], list[int]]:
 def _decided(events: pl.DataFrame, indices: list[int], plan: Plan, ahead: Outlook) -> _Found:
     """Return the rows for which the rules ``indices`` hold, wherever that is possible."""
     rows, combination = ahead.rows_of(reduce(or_, (ahead.possible[index] for index in indices)))
-    distinct = {leaf.key: leaf for index in indices for leaf, _ in leaves(plan.trees[index])}
+    distinct = {leaf.key: leaf for index in indices for leaf in plan.leaves[index]}
     truth = ahead.truths_of(distinct, combination)
     unknown = [leaf for key, leaf in distinct.items() if key not in truth]
-    needed = events.select(frozenset().union(*(leaf.columns for leaf in unknown)))
-    truth |= truths(needed[rows], unknown, plan)
+    needed = frozenset().union(*(leaf.columns for leaf in unknown))
+    truth |= truths(events[sorted(needed)][rows], unknown, plan)
     every = bitset.all_ones(rows.len())
     found = []
     for index in indices:
@@ -141,9 +142,14 @@ def _hits(events: pl.DataFrame, rules: Sequence[Rule], found: _Found) -> pl.Data
 
 
 def _pairs(found: _Found) -> pl.DataFrame:
-    pairs = {"row": [rows for _, rows in found], "rule": [index for index, _ in found]}
-    schema = pl.Schema({"row": pl.List(pl.UInt32()), "rule": pl.UInt32()})
-    return pl.DataFrame(pairs, schema=schema).explode("row")
+    if not found:
+        return pl.DataFrame(schema={"row": pl.UInt32(), "rule": pl.UInt32()})
+    rows = pl.concat([rows for _, rows in found])
+    rules = pl.Series([index for index, _ in found], dtype=pl.UInt32)
+    heights = pl.Series([rows.len() for _, rows in found], dtype=pl.UInt32)
+    pairs = pl.DataFrame({"rule": rules, "times": heights})
+    rule = pairs.select_seq(pl.col("rule").repeat_by("times").explode()).to_series()
+    return pl.DataFrame({"row": rows, "rule": rule})
 
 
 def _matched(events: pl.DataFrame, rules: tuple[Rule, ...], found: _Found) -> list[pl.Series]:
@@ -151,7 +157,7 @@ def _matched(events: pl.DataFrame, rules: tuple[Rule, ...], found: _Found) -> li
     texts, lanes = _texts(rules)
     matched: list[pl.Series] = []
     for index, rows in found:
-        needed = events.select(columns_of([rules[index]]))[rows]
+        needed = events[columns_of([rules[index]])][rows]
         matched += lanes.verdicts(needed, [texts[index]]).values()
     return matched
 

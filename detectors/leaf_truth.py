@@ -33,8 +33,9 @@ def truths(rows: pl.DataFrame, leaves: Iterable[Leaf], plan: Plan) -> dict[str, 
     whole: list[Leaf] = []
     flat: dict[str, list[Leaf]] = {}
     known: dict[str, list[Leaf]] = {}
+    nulls_of = {column.name: column.null_count() for column in rows.get_columns()}
     for leaf in leaves:
-        nulls = rows[leaf.column].null_count() if leaf.needs_value else 0
+        nulls = nulls_of[leaf.column] if leaf.needs_value else 0
         if leaf.needs_value and nulls == rows.height:
             found[leaf.key] = 0
         elif _is_remembered(leaf, rows.height - nulls, plan):
@@ -76,10 +77,15 @@ def _is_remembered(leaf: Leaf, values: int, plan: Plan) -> bool:
 
 def _of_known_values(column: pl.Series, leaves: list[Leaf], plan: Plan) -> dict[str, int]:
     """Return the same as `_of_values`, by what was found out about each value before."""
-    rows, values = _flat(column)
     own = plan.by_value[column.name]
-    passed = own.of(column.name, values.to_list(), plan.lanes)
-    by_tests = rows_by_test(rows.to_list(), passed)
+    rows: Iterable[int] = range(column.len())
+    if column.dtype == pl.List:
+        numbers, column = _flat(column)
+        rows = numbers.to_list()
+    passed = own.of(column.name, column.to_list(), plan.lanes)
+    by_tests = rows_by_test(rows, passed) if any(passed) else {}
+    if not by_tests:
+        return dict.fromkeys((leaf.key for leaf in leaves), 0)
     found: dict[str, int] = {}
     for leaf in leaves:
         bits = [own.bits[test.name] for test in plan.tests[leaf.key]]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from detectors import bitset
+from detectors.combination import combination_numbers
 from detectors.leaf_truth import truths
 from detectors.precedents import Certainty
 from detectors.sigma.tree import And, Leaf, Not
@@ -83,11 +84,16 @@ class Outlook:
 
 def outlook(events: pl.DataFrame, plan: Plan) -> Outlook:
     """Return what is certain about the rows of ``events``, which must not be empty."""
-    keyed = events.select(*plan.keys, *plan.present)
-    filled = [column.name for column in keyed if column.null_count() < keyed.height]
-    rows = keyed.with_row_index(_ROWS).group_by(filled or keyed.columns[:1]).agg(_ROWS)[_ROWS]
-    combinations = keyed[rows.list.first()]
-    numbers, found = plan.precedents.of(combinations, lambda new: _worked_out(new, plan))
+    apart = combination_numbers(events, plan.keys, plan.families).to_frame()
+    grouped = apart.with_row_index(_ROWS).group_by("number").agg(_ROWS)
+    rows = grouped[_ROWS]
+    first = rows.list.first()
+
+    def work_out(new: list[int]) -> Certainty:
+        of_these = events[list(plan.columns)][first[new]]
+        return _worked_out(of_these.select(*plan.keys, *plan.present), plan)
+
+    numbers, found = plan.precedents.of(grouped["number"].to_list(), work_out)
     here = bitset.from_rows(
         numbers, pl.repeat(value=True, n=numbers.len(), eager=True), found.height
     )
@@ -133,7 +139,9 @@ def _known_of(
 
 def _narrowed(found: Certainty, here: int, events: pl.DataFrame, plan: Plan) -> list[Bounds]:
     """Return where each rule holds and may, ``here``: columns without any value settle more."""
-    empty = frozenset(name for name in plan.columns if events[name].null_count() == events.height)
+    empty = frozenset(
+        column.name for column in events.get_columns() if column.null_count() == events.height
+    )
     of_leaf = _known_of(found.truths, empty, here, plan)
     narrowed = []
     for tree, *both in zip(plan.trees, found.certain, found.possible, strict=True):

@@ -71,12 +71,16 @@ class Plan:
     """How rules are evaluated."""
 
     trees: tuple[Tree, ...]
+    leaves: tuple[tuple[Leaf, ...], ...]
+    """Of each tree."""
     keys: tuple[str, ...]
     """The key columns that the rules read."""
     columns: tuple[str, ...]
     """All columns that the rules read."""
     present: tuple[pl.Expr, ...]
     """For each family of facets, and each of SELDOM: does the event have any of it?"""
+    families: dict[str, tuple[str, ...]]
+    """Name of each column of ``present`` -> the facets that it asks for."""
     needed: dict[str, str]
     """Facet -> the column of ``present`` that is true wherever the facet has a value."""
     key_leaves: tuple[Leaf, ...]
@@ -98,12 +102,14 @@ def plan_for(rules: Sequence[Rule]) -> Plan:
     tests = {key: _tests(leaf, str(index)) for index, (key, leaf) in enumerate(distinct.items())}
     return Plan(
         trees=tuple(rule.tree for rule in rules),
+        leaves=tuple(tuple(leaf for leaf, _ in leaves(rule.tree)) for rule in rules),
         keys=tuple(column for column in columns if column in KEYS),
         columns=tuple(columns),
         present=tuple(
             pl.any_horizontal(pl.col(facet).is_not_null() for facet in facets).alias(family)
             for family, facets in families.items()
         ),
+        families={family: tuple(facets) for family, facets in families.items()},
         needed={facet: family for family, facets in families.items() for facet in facets},
         key_leaves=tuple(leaf for leaf in distinct.values() if leaf.columns <= KEYS),
         tests=tests,

@@ -8,20 +8,16 @@ values alone. So only new ones are worked out; the others are a look-up.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from secrets import randbits
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 MOST: Final = 16_384
 """Combinations that are remembered, some 1.5 MB for 250 rules; beyond, all are forgotten."""
-
-_SEED: Final = randbits(64)
-"""Of the hash by which combinations are known again: nobody can prepare two that collide."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,26 +60,24 @@ class Precedents:
     lock: Lock = field(default_factory=Lock)
 
     def of(
-        self, combinations: pl.DataFrame, work_out: Callable[[pl.DataFrame], Certainty]
+        self, hashes: Sequence[int], work_out: Callable[[list[int]], Certainty]
     ) -> tuple[pl.Series, Certainty]:
-        """Return the number of each of ``combinations``, and what is certain about all that are.
+        """Return the number of each of some combinations, and what is certain about all there are.
 
         Parameters
         ----------
-        combinations
-            Distinct rows, always of the same columns.
+        hashes
+            Of the combinations, each another: see `detectors.combination`.
         work_out
-            What is certain about some of them; asked for new ones only.
+            What is certain about some of them, by place; asked for new ones only.
         """
-        columns = combinations.columns
-        hashes = combinations.select(pl.struct(columns).hash(_SEED)).to_series().to_list()
         with self.lock:
             if len(self.numbers) > self.most:
                 self.numbers, self.known = {}, None
             new = [row for row, one in enumerate(hashes) if one not in self.numbers]
             known = self.known
             if known is None or new:
-                found = work_out(combinations[new])
+                found = work_out(new)
                 known = self.known = known.followed_by(found) if known else found
                 begin = len(self.numbers)
                 self.numbers.update((hashes[row], begin + nth) for nth, row in enumerate(new))

@@ -49,20 +49,20 @@ class ValueTruth:
         self._tests = tuple(tests)
         self._dtype = dtype
         self._most = most
-        self._known: dict[object, int] = {}
+        self._known: dict[object, int] = {None: 0}
         self.bits = {test.name: 1 << number for number, test in enumerate(self._tests)}
         """Name of each test -> its bit in what `of` returns."""
 
     def of(self, column: str, values: Sequence[object], lanes: Tester) -> list[int]:
-        """Return for each value which tests it passes, as bits."""
+        """Return for each value which tests it passes, as bits; null passes none."""
         known = self._known
-        unknown = {value for value in values if value not in known}
+        unknown = set(values).difference(known)
         if not unknown:
-            return [known[value] for value in values]
+            return list(map(known.__getitem__, values))
         tested = self._tested(column, list(unknown), lanes)
         found = [known[value] if value in known else tested[value] for value in values]
         if len(known) + len(tested) > self._most:
-            known = self._known = {}
+            known = self._known = {None: 0}
         known.update((value, bits) for value, bits in tested.items() if _is_short(value))
         return found
 

@@ -6,7 +6,11 @@ for the next A: that is silence. Separate because here it is time that matches, 
 
 from __future__ import annotations
 
+from typing import Final
+
 import polars as pl
+
+from detectors.correlation.rows import where
 
 
 def unanswered(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -24,14 +28,32 @@ def unanswered(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     tuple[pl.DataFrame, pl.DataFrame]
         The first with ``deadline``, the time at which each had waited long enough.
     """
-    group = ("unit", "key")
-    is_answer = (pl.col("base") == 1) | (pl.col("last_base") == 0)
-    answer = pl.when(is_answer).then("time").backward_fill().over(group)
-    waiting = rows.with_columns(
-        answer.shift(-1).over(group).alias("answer"),
+    known = rows.with_columns_seq(_ROW, _BEGINS, _ANSWERS).with_columns_seq(_NEXT, _LAST)
+    answered = known.select_seq(
+        pl.when(pl.col("next") <= pl.col("last"))
+        .then(pl.col("time").gather("next"))
+        .alias("answer"),
         (pl.col("time") + pl.col("timespan")).alias("deadline"),
-    ).filter(pl.col("base") == 0)
-    in_time = pl.col("answer") <= pl.col("deadline")
-    open_ones = waiting.filter(~in_time.fill_null(value=False))
-    late = pl.col("answer").is_not_null() | (pl.col("deadline") < pl.col("until"))
-    return open_ones.filter(late).drop("answer"), open_ones.filter(~late).select(rows.columns)
+    )
+    answer, deadline = answered["answer"], answered["deadline"]
+    is_open = (rows["base"] == 0) & ~(answer <= deadline).fill_null(value=False)
+    late = answer.is_not_null() | (deadline < rows["until"])
+    return where(rows.hstack([deadline]), is_open & late), where(rows, is_open & ~late)
+
+
+_ROW: Final = pl.int_range(pl.len(), dtype=pl.Int64).alias("row")
+_BEGINS: Final = (
+    ((pl.col("unit") != pl.col("unit").shift(1)) | (pl.col("key") != pl.col("key").shift(1)))
+    .fill_null(value=True)
+    .alias("begins")
+)
+_ANSWERS: Final = ((pl.col("base") == 1) | (pl.col("last_base") == 0)).alias("answers")
+_NEXT: Final = pl.when("answers").then("row").backward_fill().shift(-1).alias("next")
+"""The next row that answers, of whatever group."""
+_LAST: Final = (
+    pl.when(pl.col("begins").shift(-1).fill_null(value=True))
+    .then("row")
+    .backward_fill()
+    .alias("last")
+)
+"""The last row of the group."""

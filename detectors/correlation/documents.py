@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from detectors.correlation.rows import where
 from ingest.received import CLOCK_AHEAD, NO_TIME
 from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from detectors.correlation.first_seen import Memory
     from detectors.correlation.plan import Plan
     from detectors.exceptions import Exemption
 
@@ -28,33 +30,66 @@ def shown_columns(plan: Plan, exceptions: Iterable[Exemption]) -> tuple[str, ...
     return tuple(dict.fromkeys((*plan.columns, *asked)))
 
 
+def shown_rows(found: pl.DataFrame, memory: Memory, plan: Plan) -> pl.Series:
+    """Return the rows of signals that a finding may have to show: not what was seen long ago."""
+    learns = plan.learns[found["unit"]]
+    if not learns.any():  # none of them, or no signals
+        return found["row"]
+    unseen = memory.unseen(where(found, learns), plan.about_units)
+    return pl.concat([found["row"].filter(~learns), unseen["row"]])
+
+
+def asking_rows(found: pl.DataFrame, waiting: pl.DataFrame, plan: Plan) -> pl.Series:
+    """Return the rows of signals that wait for an answer."""
+    if waiting.is_empty():
+        return found["row"].clear()
+    asking = where(found[["row", "event"]], plan.awaits[found["unit"]])
+    return asking["row"].filter(asking["event"].is_in(waiting["event"].implode()))
+
+
 class Documents:
     """Some columns of events, by event.id."""
 
-    __slots__ = ("_columns", "_schema", "held")
+    __slots__ = ("_columns", "_schema", "held", "whole")
 
     def __init__(self, columns: Iterable[str]) -> None:
         self._columns = list(columns)
         self._schema = {column: DTYPES[column] for column in self._columns}
         self.held: list[pl.DataFrame] = []
+        self.whole: pl.DataFrame | None = None
+        """The events of a batch, until it is decided which of them are kept."""
 
-    def add(self, events: pl.DataFrame, rows: pl.Series) -> None:
-        """Keep some rows of a batch."""
-        if rows.is_empty():
-            return
-        present = [name for name in self._columns if name in events.columns]
-        nothing = [
-            pl.lit(None, dtype=DTYPES[name]).alias(name)
-            for name in self._columns
-            if name not in events.columns
-        ]
-        kept = events.select(present)[rows].with_columns(nothing)
-        self.held.append(kept.select(self._columns))
+    @property
+    def height(self) -> int:
+        """How many events are kept."""
+        return sum(frame.height for frame in self.held)
+
+    def keep(self, rows: pl.Series) -> None:
+        """Keep some rows of the batch, and no others."""
+        if self.whole is not None and rows.len():
+            self.held.append(self._shown(self.whole, rows))
+        self.whole = None
+
+    def _shown(self, events: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+        have = frozenset(events.columns)
+        if have.issuperset(self._columns):
+            return events[self._columns][rows]
+        present = [name for name in self._columns if name in have]
+        missing = (name for name in self._columns if name not in have)
+        nothing = [pl.lit(None, dtype=DTYPES[name]).alias(name) for name in missing]
+        return events[present][rows].with_columns(nothing)[self._columns]
+
+    def _with(self, wanted: pl.Series) -> Iterator[pl.DataFrame]:
+        """Yield all that is held of some events."""
+        frames = self.held if self.whole is None else [*self.held, self.whole]
+        for frame in frames:
+            rows = frame["event.id"].is_in(wanted).arg_true()
+            if rows.len():
+                yield self._shown(frame, rows)
 
     def row(self, event_id: str) -> pl.DataFrame:
         """Return the one row of an event; none where nobody could know that it is needed."""
-        for frame in reversed(self.held):
-            found = frame.filter(pl.col("event.id") == event_id)
+        for found in self._with(pl.Series([event_id]).implode()):
             if found.height:
                 return found
         return pl.DataFrame(schema=self._schema)
@@ -66,8 +101,7 @@ class Documents:
         """
         wanted = pl.Series(list(event_ids), dtype=pl.String).implode()
         found: dict[str, dict[str, Any]] = {}
-        for frame in self.held:
-            own = frame.filter(pl.col("event.id").is_in(wanted))
+        for own in self._with(wanted):
             found |= {row["event.id"]: row for row in own.iter_rows(named=True)}
         return found
 

@@ -9,9 +9,14 @@ the same however records are cut.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
+
+from detectors.correlation.rows import joined, repeated, told_apart, where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 SEEN: Final = pl.Schema(
     {
@@ -52,113 +57,85 @@ class Memory:
     seen: pl.DataFrame = field(default_factory=lambda: _empty(SEEN))
     groups: pl.DataFrame = field(default_factory=lambda: _empty(GROUPS))
 
-    def observe(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def observe(self, rows: pl.DataFrame, about_units: pl.DataFrame) -> pl.DataFrame:
         """Learn from signals; return those that are new, with what was known of their group.
 
         Parameters
         ----------
         rows
-            Columns of SIGNALS, ``timespan``, ``learn_events`` and ``learn_time``, of times after
-            all that were observed; in order of time, event and base.
+            Under SIGNALS, of times after all that were observed, in any order.
+        about_units
+            By unit: ``timespan``, ``learn_events`` and ``learn_time``, among others.
 
         Returns
         -------
         pl.DataFrame
-            Some of ``rows`` with ``known_events`` (at most as many as learning asks for),
-            ``known_since`` and ``by_peers``: whether the peers of the group had to stand in for it.
+            Some of ``rows`` in no order, with the columns of ``about_units``, ``known_events`` (at
+            most as many as learning asks for), ``known_since`` and ``by_peers``: whether the peers
+            of the group had to stand in for it.
         """
-        own = rows.with_columns(pl.lit(ENTITY, dtype=pl.UInt8).alias("part"))
-        peers = rows.filter(pl.col("peer").is_not_null()).with_columns(
-            pl.lit(PEERS, dtype=pl.UInt8).alias("part"), pl.col("peer").alias("key")
+        told = self._told(_by_part(rows, about_units))
+        if told.is_empty():
+            return told
+        entity = told["part"] == ENTITY
+        known = told["known"]
+        known_ones = where(told, entity & known)
+        found = known_ones.hstack(
+            [repeated(value=False, height=known_ones.height, name="by_peers")]
         )
-        told = self._told(pl.concat([own, peers]))
-        new = told.filter("new")
-        entity = new.filter(pl.col("part") == ENTITY).with_columns(by_peers=False)
-        fallback = (
-            new.filter((pl.col("part") == PEERS) & pl.col("known"))
-            .select("unit", "event", "base", "known_events", "known_since")
-            .join(
-                entity.filter(~pl.col("known")).drop("known_events", "known_since", "by_peers"),
-                on=["unit", "event", "base"],
+        unknown, stand_in = where(told, entity & ~known), where(told, ~entity & known)
+        if unknown.height and stand_in.height:
+            fallback = (
+                stand_in.select("unit", "event", "base", "known_events", "known_since")
+                .join(unknown.drop("known_events", "known_since"), on=["unit", "event", "base"])
+                .with_columns(by_peers=True)
             )
-            .with_columns(by_peers=True)
-        )
-        return pl.concat([entity.filter("known"), fallback.select(entity.columns)])
+            found = found.vstack(fallback.select(found.columns))
+        own = rows[found["at"]]
+        return own.hstack(about_units[own["unit"]]).hstack(found[_TOLD])
 
-    def unseen(self, found: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
+    def unseen(self, found: pl.DataFrame, about_units: pl.DataFrame) -> pl.DataFrame:
         """Return the signals whose value may be new, the earliest of each: events worth keeping."""
-        held = self.seen.filter(pl.col("part") == ENTITY).drop("part")
-        joined = (
-            found.sort("time", "event")
-            .join(units.select("unit", "timespan"), on="unit", maintain_order="left")
-            .join(held, on=["unit", "key", "value"], how="left", maintain_order="left")
+        rows = found[[*_READ, "row"]].hstack(
+            [
+                repeated(value=ENTITY, height=found.height, name="part").cast(pl.UInt8),
+                about_units["timespan"][found["unit"]],
+            ]
         )
-        stamp = pl.col("time") // _rounding() * _rounding()
-        before = stamp.shift(1).over("unit", "key", "value").fill_null(pl.col("last"))
-        return joined.filter(before.is_null() | (pl.col("time") - before > pl.col("timespan")))
+        rows = rows.with_columns_seq(_STAMP).sort(*_PAIR, *_SEQUENCE)
+        rows = rows.join(
+            _about(self.seen, rows, _PAIR), on=_PAIR, how="left", maintain_order="left"
+        )
+        rows = rows.with_columns_seq(_FIRST_OF_PAIR).with_columns_seq(_BEFORE)
+        return where(rows, rows.select_seq(_IS_NEW).to_series())
 
     def _told(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Return rows with ``new``, ``known``, ``known_events`` and ``known_since``; learn them."""
-        rows = rows.with_columns((pl.col("time") // _rounding() * _rounding()).alias("stamp"))
-        # Rows come in their sequence, and a stable sort leaves each group's in it.
-        rows = self._against_groups(rows.sort(_GROUP, maintain_order=True))
-        return self._against_values(rows.sort(_PAIR, maintain_order=True))
+        """Return the rows that are new, with what was known of their group; learn from all."""
+        groups = _about(self.groups, rows, _GROUP).rename(_HELD)
+        rows = rows.join(groups, on=_GROUP, how="left")
+        rows = rows.join(_about(self.seen, rows, _PAIR), on=_PAIR, how="left")
+        rows = where(rows, rows.select_seq(_MATTERS).to_series())
+        if rows.is_empty():
+            return rows
+        rows = self._against_groups(rows.sort(*_GROUP, *_SEQUENCE))
+        return self._against_values(rows.sort(*_PAIR, *_SEQUENCE))
 
     def _against_values(self, rows: pl.DataFrame) -> pl.DataFrame:
-        rows = rows.join(self.seen, on=_PAIR, how="left", maintain_order="left")
-        before = pl.col("stamp").shift(1).over(_PAIR).fill_null(pl.col("last"))
-        new = before.is_null() | (pl.col("time") - before > pl.col("timespan"))
-        newest = rows.group_by(_PAIR).agg(pl.col("last").first(), pl.col("stamp").max())
-        later = newest.filter(pl.col("last").is_null() | (pl.col("stamp") > pl.col("last")))
-        changed = later.select(*_PAIR, pl.max_horizontal("last", "stamp").alias("last"))
+        rows = rows.with_columns_seq(_FIRST_OF_PAIR).with_columns_seq(_BEFORE)
+        newest = where(rows, rows.select_seq(_ENDS).to_series())
+        learnt = newest.select_seq(*_PAIR, pl.max_horizontal("last", "stamp").alias("last"))
+        changed = where(learnt, (newest["last"] < learnt["last"]).fill_null(value=True))
         self.seen = _replaced(self.seen, changed, _PAIR)
-        return rows.with_columns(new.alias("new")).drop("last")
+        return where(rows, rows.select_seq(_IS_NEW).to_series())
 
     def _against_groups(self, rows: pl.DataFrame) -> pl.DataFrame:
-        rows = rows.join(self.groups, on=_GROUP, how="left", maintain_order="left")
-        before = pl.col("stamp").shift(1).over(_GROUP).fill_null(pl.col("last"))
-        anew = before.is_null() | (pl.col("time") - before > pl.col("timespan"))
-        rows = rows.with_columns(
-            anew.alias("anew"), pl.int_range(pl.len(), dtype=pl.Int64).over(_GROUP).alias("nth")
-        )
-        since = pl.when("anew").then("nth").forward_fill().over(_GROUP)
-        counted = pl.when(since.is_not_null()).then(pl.col("nth") - since)
-        rows = rows.with_columns(
-            pl.min_horizontal(
-                counted.otherwise(pl.col("nth") + pl.col("count").cast(pl.Int64)), "learn_events"
-            ).alias("known_events"),
-            pl.when("anew")
-            .then("time")
-            .forward_fill()
-            .over(_GROUP)
-            .fill_null(pl.col("first"))
-            .alias("known_since"),
-        )
-        self._learn_groups(rows)
-        known = (pl.col("known_events") >= pl.col("learn_events")) & (
-            pl.col("time") - pl.col("known_since") >= pl.col("learn_time")
-        )
-        return rows.with_columns(known.alias("known")).drop("first", "count", "last", "anew", "nth")
-
-    def _learn_groups(self, rows: pl.DataFrame) -> None:
-        newest = rows.group_by(_GROUP).agg(
-            pl.col("known_since").last().alias("now_first"),
-            pl.min_horizontal(pl.col("known_events") + 1, "learn_events").last().alias("now_count"),
-            pl.max_horizontal(pl.col("stamp").max(), pl.col("last").first()).alias("now_last"),
-            pl.col("first", "count", "last").first(),
-        )
-        same = (
-            pl.col("first").eq_missing(pl.col("now_first"))
-            & pl.col("count").eq_missing(pl.col("now_count").cast(pl.UInt32))
-            & pl.col("last").eq_missing(pl.col("now_last"))
-        )
-        changed = newest.filter(~same).select(
-            *_GROUP,
-            pl.col("now_first").alias("first"),
-            pl.col("now_count").cast(pl.UInt32).alias("count"),
-            pl.col("now_last").alias("last"),
-        )
-        self.groups = _replaced(self.groups, changed, _GROUP)
+        rows = rows.with_columns_seq(_ROW, _FIRST_OF_GROUP).with_columns_seq(_BEGIN, _ANEW)
+        rows = rows.with_columns_seq(_SINCE).with_columns_seq(_KNOWN_EVENTS, _KNOWN_SINCE)
+        rows = rows.with_columns_seq(_KNOWN)
+        newest = where(rows, rows.select_seq(_ENDS).to_series()).select_seq(*_GROUP, *_LEARNT)
+        same = newest.select_seq(pl.all_horizontal(_SAME)).to_series()
+        self.groups = _replaced(self.groups, where(newest[GROUPS.names()], ~same), _GROUP)
+        return rows
 
     def forget(self, units: pl.DataFrame, now_us: int, most_rows: int) -> int:
         """Drop what is too old, then the oldest beyond the bound; return how many were evicted."""
@@ -170,6 +147,95 @@ class Memory:
 
 def _rounding() -> pl.Expr:
     return pl.max_horizontal(pl.col("timespan") // _ROUNDING, pl.lit(1))
+
+
+_STAMP: Final = (pl.col("time") // _rounding() * _rounding()).alias("stamp")
+_SEQUENCE: Final = ("time", "event", "base")
+_TOLD: Final = ["known_events", "known_since", "by_peers"]
+
+_MATTERS: Final = (
+    pl.col("last").is_null()
+    | (pl.col("stamp") > pl.col("last"))
+    | (pl.col("count") < pl.col("learn_events"))
+    | (pl.col("stamp") > pl.col("held_last"))
+).fill_null(value=True)
+"""Whether a row is new or teaches anything: not one whose value was met within the same share of
+the memory, in a group of which enough was met, and lately. Nearly all are of that kind."""
+
+
+def _differs(columns: Iterable[str]) -> pl.Expr:
+    """Return whether a row is the first of its group, groups standing together."""
+    changes = (pl.col(name) != pl.col(name).shift(1) for name in columns)
+    return pl.any_horizontal(changes).fill_null(value=True).alias("begins")
+
+
+_FIRST_OF_GROUP: Final = _differs(_GROUP)
+_FIRST_OF_PAIR: Final = _differs(_PAIR)
+_ENDS: Final = pl.col("begins").shift(-1).fill_null(value=True)
+_ROW: Final = pl.int_range(pl.len(), dtype=pl.Int64).alias("row")
+_BEGIN: Final = pl.when("begins").then("row").forward_fill().alias("begin")
+_GROUP_BEFORE: Final = pl.when("begins").then("held_last").otherwise(pl.col("stamp").shift(1))
+_ANEW: Final = (
+    _GROUP_BEFORE.is_null() | (pl.col("time") - _GROUP_BEFORE > pl.col("timespan"))
+).alias("anew")
+"""Whether the group was not met for so long that it is a new one."""
+_NEWEST: Final = pl.when("anew").then("row").forward_fill()
+_SINCE: Final = pl.when(pl.col("begin") <= _NEWEST).then(_NEWEST).alias("since")
+"""The row at which the group was new last, if it was among these."""
+_KNOWN_EVENTS: Final = pl.min_horizontal(
+    pl.when(pl.col("since").is_not_null())
+    .then(pl.col("row") - pl.col("since"))
+    .otherwise(pl.col("row") - pl.col("begin") + pl.col("count").cast(pl.Int64)),
+    "learn_events",
+).alias("known_events")
+_KNOWN_SINCE: Final = (
+    pl.col("time").gather(pl.col("since")).fill_null(pl.col("held_first")).alias("known_since")
+)
+_KNOWN: Final = (
+    (pl.col("known_events") >= pl.col("learn_events"))
+    & (pl.col("time") - pl.col("known_since") >= pl.col("learn_time"))
+).alias("known")
+_LEARNT: Final = (
+    pl.col("known_since").alias("first"),
+    pl.min_horizontal(pl.col("known_events") + 1, "learn_events").cast(pl.UInt32).alias("count"),
+    pl.max_horizontal("stamp", "held_last").alias("last"),
+    pl.col("held_first", "held_last"),
+    pl.col("count").alias("held_count"),
+)
+_SAME: Final = [
+    pl.col(name).eq_missing(pl.col(f"held_{name}")) for name in ("first", "count", "last")
+]
+_BEFORE: Final = pl.when("begins").then("last").otherwise(pl.col("stamp").shift(1)).alias("before")
+_IS_NEW: Final = pl.col("before").is_null() | (
+    pl.col("time") - pl.col("before") > pl.col("timespan")
+)
+
+
+def _by_part(rows: pl.DataFrame, about_units: pl.DataFrame) -> pl.DataFrame:
+    """Return what counts of each row, once for its group and once for its peers, if it has any."""
+    spans = about_units[_SPANS][rows["unit"]]
+    at = pl.int_range(rows.height, dtype=pl.UInt32, eager=True).alias("at")
+    part = repeated(value=ENTITY, height=rows.height, name="part").cast(pl.UInt8)
+    own = rows[_READ].hstack([part, at, *spans]).with_columns_seq(_STAMP)
+    peers = rows["peer"]
+    if peers.null_count() == peers.len():
+        return own
+    others = own.with_columns(peers.alias("key"), pl.lit(PEERS, dtype=pl.UInt8).alias("part"))
+    return own.vstack(where(others, peers.is_not_null()))
+
+
+_HELD: Final = {"first": "held_first", "last": "held_last"}
+
+
+def _about(held: pl.DataFrame, rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """Return what of a memory may be about some rows: a join takes as long as both are."""
+    if held.height <= rows.height:
+        return held
+    return where(held, told_apart(held, by).is_in(told_apart(rows, by).implode()))
+
+
+_SPANS: Final = ["timespan", "learn_events", "learn_time"]
+_READ: Final = ["unit", "key", "value", "time", "event", "base"]
 
 
 def _kept(
@@ -186,5 +252,7 @@ def _kept(
 def _replaced(held: pl.DataFrame, changed: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
     if changed.is_empty():
         return held
-    changed = changed.cast(dict(held.schema))  # type: ignore[arg-type]  # a schema is a mapping
-    return pl.concat([held.join(changed, on=by, how="anti"), changed.select(held.columns)])
+    if held.is_empty():
+        return changed
+    gone = told_apart(held, by).is_in(told_apart(changed, by).implode())
+    return joined([where(held, ~gone) if gone.any() else held, changed])

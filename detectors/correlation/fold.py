@@ -9,29 +9,45 @@ restarts nor on a clock. One state holds several clusters: a worker folds them i
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from detectors.correlation.documents import Documents, shown_columns
+from detectors.correlation.documents import (
+    Documents,
+    asking_rows,
+    shown_columns,
+    shown_rows,
+)
 from detectors.correlation.episode import Episode, Episodes, Run, extend
 from detectors.correlation.first_seen import Memory
+from detectors.correlation.kernels import Kernel, place_of
 from detectors.correlation.late import late_findings, released_late
 from detectors.correlation.released import Released
 from detectors.correlation.report import Circumstances, finding_of, history_of
+from detectors.correlation.rows import joined, where
+from detectors.correlation.runs import Began, runs_of, told
 from detectors.correlation.signals import SIGNALS, signals_of
-from detectors.correlation.windowed import MATCHES, Evidence, Step, steps_of, unanswered_of
+from detectors.correlation.turns import is_ripe, latest_of, out_of_order
+from detectors.correlation.windowed import (
+    MATCHES,
+    activated,
+    is_any_over,
+    steps_of,
+    unanswered_of,
+)
 from detectors.exceptions import excepted_rows
 from detectors.sigma.correlation import CorrelationType
 from detectors.site import Site
+from ingest.unix_time import unix_us
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from detectors.correlation.plan import Plan
+    from detectors.correlation.windowed import Evidence, Step
     from detectors.exceptions import Exemption
     from detectors.sigma.correlation import Correlation
 
@@ -39,13 +55,13 @@ BLOCK: Final = 65_536
 """Signals after which old state is dropped and the bounds are applied."""
 
 SEQUENCE: Final = ("time", "event", "unit", "base", "via")
+_MANY: Final = 1_000
+"""Events kept beyond those that are waited for, before they are looked for and dropped."""
+
 CLUSTER: Final = "orchestrator.cluster.name"
 
 _ONCE: Final = ("unit", "base", "event")
 """What one signal is, however often it is sent; between processes none has a ``via``."""
-
-_KNOWN: Final = ("known_events", "known_since", "by_peers")
-"""What is known of a group in which something is seen for the first time."""
 
 _ALL: Final = ""
 """Name of the one cluster where groups reach over clusters."""
@@ -71,16 +87,19 @@ class OverTime:
         self.latest_us: list[int] = []
         """By cluster: the latest time of any event, with or without a signal; a log ends there."""
         self.pending = pl.DataFrame(schema=SIGNALS)
-        self.tails = pl.DataFrame(schema=SIGNALS)
+        self.tails: dict[int, pl.DataFrame] = {}
+        """What windows need of what was folded, by `Plan.places`."""
         self.waiting = pl.DataFrame(schema=SIGNALS)
         self.memory = Memory()
         self.episodes = Episodes()
         self.documents = Documents(shown_columns(plan, exceptions))
+        self._unsettled: pl.DataFrame | None = None
+        """Signals of the batch that was added last, with their rows: it was not decided yet which
+        of its events must be kept. It costs less once most signals have left."""
         self.since_bound = 0
         self.evicted: Counter[str] = Counter()
         self.late = Released()
         """Of late events that are enough by themselves, told with the next release."""
-        self._seen_units = plan.units_of(CorrelationType.FIRST_SEEN)
 
     def add(self, events: pl.DataFrame, hits: pl.DataFrame, late: pl.Series | None = None) -> None:
         """Take the signals of a batch; those of late events enter nothing.
@@ -93,7 +112,7 @@ class OverTime:
         if not self.plan.feeds or events.is_empty():
             return
         self._note_times(events, late)
-        late = _out_of_order(events, late)
+        late = out_of_order(events, late)
         if late is not None:
             of_late = late.gather(hits["row"])
             late_ones = late_findings(events, hits.filter(of_late), self.plan, self.site)
@@ -121,14 +140,44 @@ class OverTime:
 
     def _hold(self, found: pl.DataFrame, events: pl.DataFrame) -> None:
         if found.height:
-            self.pending = pl.concat([self.pending, found.select(SIGNALS.names())])
-            self.documents.add(events, self._may_show(found))
+            self._decide(None)
+            self.pending = joined([self.pending, found[SIGNALS.names()]])
+            self._unsettled = found
+            self.documents.whole = events
+
+    def settle(self) -> None:
+        """Drop all events but those that may be needed."""
+        self._decide(None)
+        self.documents.keep_only(self._awaited())
+
+    def _decide(self, ripe: Callable[[pl.DataFrame], pl.Series] | None) -> None:
+        """Decide which events of the last batch must be kept.
+
+        Parameters
+            ripe: which of its signals were folded by now; None: none.
+        """
+        if self._unsettled is None:
+            return
+        found, self._unsettled = self._unsettled, None
+        rows = []
+        if ripe is not None:
+            rows.append(asking_rows(found, self.waiting, self.plan))
+            found = where(found, ~ripe(found))
+        rows.append(shown_rows(found, self.memory, self.plan))
+        self.documents.keep(pl.concat(rows).unique())
+        if self.documents.height > 2 * (self.pending.height + self.waiting.height) + _MANY:
+            self.documents.keep_only(self._awaited())
+
+    def _awaited(self) -> pl.Series:
+        return pl.concat([self.pending["event"], self.waiting["event"]]).unique()
 
     def _note_times(self, events: pl.DataFrame, late: pl.Series | None) -> None:
-        times = events.select(CLUSTER, pl.col("@timestamp").to_physical().alias("time"))
+        clusters, times = events[CLUSTER], events["@timestamp"].to_physical()
         if late is not None:
-            times = times.filter(~late)
-        for cluster, latest in times.group_by(CLUSTER).agg(pl.col("time").max()).iter_rows():
+            clusters, times = clusters.filter(~late), times.filter(~late)
+        if clusters.is_empty():
+            return
+        for cluster, latest in latest_of(clusters, times):
             number = self._number(cluster)
             self.latest_us[number] = max(self.latest_us[number], latest or 0)
 
@@ -140,14 +189,6 @@ class OverTime:
             self.latest_us.append(0)
         return self.clusters[name]
 
-    def _may_show(self, found: pl.DataFrame) -> pl.Series:
-        """Return the rows that a finding may have to show: not what was seen long ago."""
-        if not self._seen_units:
-            return found["row"].unique()
-        learns = pl.col("unit").is_in(self._seen_units)
-        candidates = self.memory.unseen(found.filter(learns), self.plan.units)
-        return pl.concat([found.filter(~learns)["row"], candidates["row"]]).unique()
-
     def release(self, watermark: int | Mapping[str, int] | None) -> Released:
         """Fold all that lies before the watermark; None: all there is.
 
@@ -158,10 +199,15 @@ class OverTime:
         """
         out, self.late = self.late, Released()
         times = None if watermark is None else self._times(watermark)
-        for block in self._blocks(self._due(times)):
-            self._fold(block, out)
+        for block, is_last in self._blocks(self._due(times)):
+            self._fold(block, self._reached(times) if is_last else None, out)
         self._let_time_pass(times, out)
+        self._decide(lambda found: is_ripe(found, times))
         return out
+
+    def _reached(self, times: list[int] | None) -> list[int]:
+        now = self.latest_us if times is None else times
+        return [max(pair) for pair in zip(self.folded_us, now, strict=True)]
 
     def _times(self, watermark: int | Mapping[str, int]) -> list[int]:
         """Return the watermark by number of the cluster; none goes back."""
@@ -173,94 +219,74 @@ class OverTime:
         return [max(folded, given.get(n, 0)) for n, folded in enumerate(self.folded_us)]
 
     def _due(self, times: list[int] | None) -> pl.DataFrame:
-        if self.pending.is_empty():
-            return self.pending
         due = self.pending
-        if times is None:
-            self.pending = self.pending.clear()
-        else:
-            ripe = self.pending["time"] < pl.Series(times, dtype=pl.Int64).gather(
-                self.pending["cluster"]
-            )
-            due = self.pending.filter(ripe)
-            if due.height:
-                self.pending = self.pending.filter(~ripe)
-        return due.sort(SEQUENCE)
+        ripe = is_ripe(due, times)
+        if not ripe.any():
+            return due.clear()
+        self.pending = where(due, ~ripe)
+        return where(due, ripe)
 
-    def _blocks(self, due: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        """Cut the sequence after every BLOCK signals, never between those of one event."""
+    def _blocks(self, due: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, bool]]:
+        """Cut the sequence after every BLOCK signals, never between those of one event.
+
+        Each with whether it is the last of this release.
+        """
+        if due.height >= BLOCK - self.since_bound:
+            due = due.sort(SEQUENCE)
         while due.height:
             length = min(BLOCK - self.since_bound, due.height)
             while length < due.height and due["event"][length] == due["event"][length - 1]:
                 length += 1
-            yield due.head(length)
+            yield due.head(length), length == due.height
             due = due.slice(length)
             self.since_bound += length
             if self.since_bound >= BLOCK:
                 self.since_bound = 0
                 self._bound()
 
-    def _fold(self, block: pl.DataFrame, out: Released) -> None:
-        for number, newest in block.group_by("cluster").agg(pl.col("time").max()).iter_rows():
-            self.folded_us[number] = max(self.folded_us[number], newest)
-        matched = pl.DataFrame(schema=MATCHES)
-        begun: list[_Began] = []
-        for units in self.plan.levels:
-            rows = _activated(block.filter(pl.col("unit").is_in(units)), matched)
-            steps = [step for step in steps_of(rows, self) if step.matches.height]
-            if steps:
-                matched = pl.concat([matched, *(step.matches for step in steps)])
-                begun += self._begun(steps)
-        self._tell(begun, out)
+    def _fold(self, block: pl.DataFrame, reached: list[int] | None, out: Released) -> None:
+        """Fold a block of the sequence.
 
-    def _begun(self, steps: Sequence[Step]) -> Iterator[_Began]:
+        Parameters
+            reached: by cluster, the time up to which no other signals follow; None: it is not
+                the last block of its release.
+        """
+        self._note_folded(block)
+        until_us = reached or self.folded_us
+        places = self.plan.places[block["unit"]]
+        here = frozenset(places.unique())
+        matched = _NO_MATCHES
+        begun: list[Began] = []
+        for level in range(len(self.plan.levels)):
+            parts: dict[Kernel, pl.DataFrame] = {}
+            for kernel in Kernel:
+                if (place := place_of(level, kernel)) in here:
+                    rows = activated(where(block, places == place), matched)
+                    parts |= {kernel: rows} if rows.height else {}
+            if parts and (steps := steps_of(level, parts, self, until_us)):
+                matched = joined([matched, *(step.matches for step in steps)])
+                begun += self._begun(steps)
+        if begun:
+            self._tell(begun, out)
+
+    def _note_folded(self, block: pl.DataFrame) -> None:
+        for number, newest in latest_of(block["cluster"], block["time"]):
+            self.folded_us[number] = max(self.folded_us[number], newest)
+
+    def _begun(self, steps: Sequence[Step]) -> Iterator[Began]:
         """Yield the runs of matches, with what is told of those that may begin an episode."""
-        matches = pl.concat(
-            step.matches.with_columns(pl.lit(number, dtype=pl.UInt8).alias("step"))
-            for number, step in enumerate(steps)
-        )
         by_step: dict[int, list[Run]] = {number: [] for number in range(len(steps))}
-        for number, run in self._runs(matches):
+        for number, run in runs_of(steps, self.plan.about_units["timespan"]):
             if self.episodes.continues(run) is None:
                 by_step[number].append(run)
             else:
-                yield _Began(run, None, None)
+                yield Began(run, None, None)
         for number, runs in by_step.items():
-            yield from self._told(steps[number], runs) if runs else ()
+            yield from told(steps[number], runs) if runs else ()
 
-    def _told(self, step: Step, runs: Sequence[Run]) -> Iterator[_Began]:
-        rows = [run.row for run in runs]
-        known: Sequence[Any] = rows
-        if "known_events" in step.rows.columns:
-            known = step.rows.select(_KNOWN)[rows].rows(named=True)
-        for run, evidence, about in zip(runs, step.evidence(step.rows, rows), known, strict=True):
-            yield _Began(run, evidence, about)
-
-    def _runs(self, matches: pl.DataFrame) -> Iterator[tuple[int, Run]]:
-        """Join matches that follow each other within the timespan; an episode has one or more.
-
-        Each with the number of its step, which is the same for all matches of a correlation.
-        """
-        spans = self.plan.units.select("unit", "timespan")
-        group = ("correlation", "cluster", "key")
-        ordered = matches.join(spans, on="unit").sort(*group, "time", "event", "unit")
-        gap = pl.col("time") - pl.col("time").shift(1).over(group) > pl.col("timespan")
-        numbered = ordered.with_columns(gap.fill_null(value=False).cum_sum().over(group).alias("n"))
-        found = numbered.group_by(*group, "n", maintain_order=True).agg(
-            pl.col("time").first().alias("first_us"),
-            pl.col("time").last().alias("last_us"),
-            pl.col("event").first(),
-            pl.col("event").last().alias("last_event"),
-            pl.col("event").n_unique().alias("events"),
-            pl.col("base", "row", "count").first(),
-            pl.col("timespan").first().alias("timespan_us"),
-            pl.col("step").first(),
-        )
-        for *run, step in found.drop("n").iter_rows():
-            yield step, Run(*run)
-
-    def _tell(self, begun: list[_Began], out: Released) -> None:
-        events = self.documents.of({one.run.event for one in begun if one.evidence})
+    def _tell(self, begun: list[Began], out: Released) -> None:
+        wanted = {one.run.event for one in begun if one.evidence}
+        events = self.documents.of(wanted) if wanted else {}
         for one in sorted(begun, key=lambda one: (one.run.first_us, one.run.event)):
             run = one.run
             episode = self.episodes.continues(run)
@@ -275,7 +301,7 @@ class OverTime:
                 self.evicted["documents"] += 1
 
     def _begin(
-        self, began: _Began, evidence: Evidence, event: Mapping[str, Any], out: Released
+        self, began: Began, evidence: Evidence, event: Mapping[str, Any], out: Released
     ) -> None:
         """Begin an episode, and report it."""
         run = began.run
@@ -296,7 +322,7 @@ class OverTime:
             run.timespan_us,
             len(evidence.events) + run.events - 1,
             finding.order[0],
-            _micros(received),
+            unix_us(received),
             dated,
             run.last_event,
             run.cluster,
@@ -314,7 +340,7 @@ class OverTime:
         out.excepted.update(held)
         return covered
 
-    def _around(self, correlation: Correlation, began: _Began, evidence: Evidence) -> Circumstances:
+    def _around(self, correlation: Correlation, began: Began, evidence: Evidence) -> Circumstances:
         run = began.run
         new = correlation.type is CorrelationType.FIRST_SEEN
         return Circumstances(
@@ -331,31 +357,30 @@ class OverTime:
 
     def _let_time_pass(self, times: list[int] | None, out: Released) -> None:
         """Let what only waits for time happen: silence, and the end of episodes."""
-        now = self.latest_us if times is None else times
-        self.folded_us = [max(pair) for pair in zip(self.folded_us, now, strict=True)]
-        if self.waiting.height:
-            step = unanswered_of(self)
-            if step.matches.height:
-                self._tell(list(self._begun([step])), out)
+        self.folded_us = self._reached(times)
+        if is_any_over(self, self.folded_us) and (step := unanswered_of(self, self.folded_us)):
+            self._tell(list(self._begun([step])), out)
         out.closed += self.episodes.close(None if times is None else self.folded_us)
-        if self.documents.held:
-            self.documents.keep_only(
-                pl.concat([self.pending["event"], self.waiting["event"]]).unique()
-            )
 
     def _bound(self) -> None:
         """Drop what can no longer count, then the oldest of a cluster beyond the bound."""
         most = self.plan.state_rows
         spans = self.plan.units.select("unit", "timespan")
+        tails = joined([self.pending.clear(), *self.tails.values()])
         now = pl.Series(self.folded_us, dtype=pl.Int64)
-        alive = pl.col("time") + pl.col("timespan") > now.gather(self.tails["cluster"])
-        held = self.tails.join(spans, on="unit", maintain_order="left").filter(alive)
-        self.tails = self._within(held.select(SIGNALS.names()), most, "windows")
+        alive = pl.col("time") + pl.col("timespan") > now.gather(tails["cluster"])
+        held = tails.join(spans, on="unit", maintain_order="left").filter(alive)
+        self.take_tails(self._within(held.select(SIGNALS.names()), most, "windows"))
         self.waiting = self._within(self.waiting, most, "absence")
         # Findings of episodes that end so keep what they said when they began.
         self.evicted["episodes"] += sum(1 for _ in self.episodes.evict(most))
         oldest_us = min(self.folded_us, default=0)
         self.evicted["first-seen"] += self.memory.forget(self.plan.units, oldest_us, most)
+
+    def take_tails(self, tails: pl.DataFrame) -> None:
+        """Keep what windows need, and nothing that was kept before."""
+        places = self.plan.places[tails["unit"]]
+        self.tails = {place: where(tails, places == place) for place in places.unique().sort()}
 
     def _within(self, held: pl.DataFrame, most: int, what: str) -> pl.DataFrame:
         if held.height <= most:
@@ -366,33 +391,4 @@ class OverTime:
         return kept.select(SIGNALS.names()).rechunk()
 
 
-def _out_of_order(events: pl.DataFrame, late: pl.Series | None) -> pl.Series | None:
-    """Return which events have no place in the order of time; None if all have one."""
-    timeless = events["@timestamp"].is_null()
-    out = timeless if late is None else late.fill_null(value=True) | timeless
-    return out if out.any() else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Began:
-    run: Run
-    evidence: Evidence | None
-    """None: an episode was going on that it continues."""
-    known: Any
-    """Of first_seen: what was known of the group, by _KNOWN."""
-
-
-def _activated(rows: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
-    """Return rows without those that stand on a correlation that did not match at their event."""
-    if rows["via"].null_count() == rows.height:
-        return rows
-    active = rows.join(
-        matched.select(pl.col("correlation").alias("via"), "event").unique(),
-        on=["via", "event"],
-        how="semi",
-    )
-    return pl.concat([rows.filter(pl.col("via").is_null()), active]).sort(SEQUENCE)
-
-
-def _micros(time: Any) -> int:
-    return int(time.timestamp()) * 1_000_000 + int(time.microsecond)
+_NO_MATCHES: Final = pl.DataFrame(schema=MATCHES)

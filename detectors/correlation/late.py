@@ -14,6 +14,7 @@ from detectors.correlation.documents import Documents
 from detectors.correlation.released import Released
 from detectors.correlation.report import Circumstances, finding_of
 from detectors.exceptions import excepted_rows
+from ingest.unix_time import unix_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +55,7 @@ def late_findings(
 
 def _circumstances(event: dict[str, Any], base: int) -> Circumstances:
     time = event[_TIME]
-    at_us = 0 if time is None else int(time.timestamp()) * 1_000_000 + time.microsecond
+    at_us = 0 if time is None else unix_us(time)
     audit = event["kubernetes.audit.auditID"]
     return Circumstances(
         None, 1.0, base, [at_us], [event["event.id"]], [audit] if audit else [], (), is_whole=True

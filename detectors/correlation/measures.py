@@ -35,7 +35,8 @@ def measured(rows: pl.DataFrame, by_unit: Mapping[int, Correlation]) -> pl.DataF
         ``measure``: the sum, average or percentile (linear between neighbours, as NumPy's default)
         of the numbers in the window that ends at the row.
     """
-    placed = placed_on_a_line(rows).with_columns(pl.col("expiry").alias("end"))
+    placed = placed_on_a_line(rows)
+    placed = placed.hstack([placed["expiry"].alias("end")])
     summed = with_sum(with_count(placed))
     average = pl.col("sum") / pl.col("count")
     averages = [u for u, c in by_unit.items() if c.type is CorrelationType.VALUE_AVG]

@@ -6,9 +6,12 @@ fits into the timespan, it does. Separate from the counts because order is anoth
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+
+from detectors.correlation.rows import repeated, where
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,28 +36,49 @@ def chained(rows: pl.DataFrame) -> pl.DataFrame:
         ``match``: whether the row completes one. ``to_0``, ``to_1`` ...: the newest row up to this
         one of its group that ends a chain of so many steps more than one, null without any.
     """
-    rows = rows.with_columns(
-        pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
-        pl.struct("unit", "key").rle_id().alias("group"),
-    )
-    steps = max(rows["last_base"].to_list(), default=0) + 1
-    rows = rows.with_columns(
-        pl.when(pl.col("base") == 0).then(pl.col("time")).alias("start"),
-    )
+    rows = rows.with_columns_seq(*_PLACED).with_columns_seq(_FIRST)
+    steps = int(rows["last_base"].max() or 0) + 1  # type: ignore[arg-type]  # of an integer column
     for step in range(steps):
         if step:
-            before = pl.col(f"from_{step - 1}").shift(1).over("group")
-            fits = (pl.col("base") == step) & (pl.col("time") - before < pl.col("timespan"))
-            rows = rows.with_columns(
-                pl.when(fits).then(before).otherwise(pl.col("start")).alias("start")
-            )
-        ends = (pl.col("base") == step) & pl.col("start").is_not_null()
-        rows = rows.with_columns(
-            pl.when(ends).then("start").forward_fill().over("group").alias(f"from_{step}"),
-            pl.when(ends).then("row").forward_fill().over("group").alias(f"to_{step}"),
-        )
-    match = (pl.col("base") == pl.col("last_base")) & pl.col("start").is_not_null()
-    return rows.with_columns(match.alias("match"))
+            rows = rows.with_columns_seq(_continued(step))
+        rows = rows.with_columns_seq(_newest(step)).with_columns_seq(_start_of(step))
+    return rows.with_columns_seq(_MATCH)
+
+
+_BEGINS: Final = (
+    (pl.col("unit") != pl.col("unit").shift(1)) | (pl.col("key") != pl.col("key").shift(1))
+).fill_null(value=True)
+_PLACED: Final = (
+    pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
+    _BEGINS.alias("begins"),
+    _BEGINS.cast(pl.UInt32).cum_sum().alias("group"),
+    pl.when(pl.col("base") == 0).then(pl.col("time")).alias("start"),
+)
+_FIRST: Final = pl.when("begins").then("row").forward_fill().alias("first")
+"""The first row of the group."""
+_MATCH: Final = ((pl.col("base") == pl.col("last_base")) & pl.col("start").is_not_null()).alias(
+    "match"
+)
+
+
+@cache
+def _continued(step: int) -> pl.Expr:
+    before = pl.when(~pl.col("begins")).then(pl.col(f"from_{step - 1}").shift(1))
+    fits = (pl.col("base") == step) & (pl.col("time") - before < pl.col("timespan"))
+    return pl.when(fits).then(before).otherwise(pl.col("start")).alias("start")
+
+
+@cache
+def _newest(step: int) -> pl.Expr:
+    """Return the newest row that ends a chain up to ``step``, if it is of the same group."""
+    ends = (pl.col("base") == step) & pl.col("start").is_not_null()
+    newest = pl.when(ends).then("row").forward_fill()
+    return pl.when(newest >= pl.col("first")).then(newest).alias(f"to_{step}")
+
+
+@cache
+def _start_of(step: int) -> pl.Expr:
+    return pl.col("start").gather(pl.col(f"to_{step}")).alias(f"from_{step}")
 
 
 def chain_ending_at(chains: pl.DataFrame, row: int) -> list[int]:
@@ -71,18 +95,21 @@ def still_needed(chains: pl.DataFrame) -> pl.Series:
     Later events can only continue these: an older chain of the same length began no later.
     """
     steps = [name for name in chains.columns if name.startswith("to_")]
-    last = chains.group_by("group", maintain_order=True).last()
+    last = where(chains, chains.select_seq(_LAST).to_series())
     needed: list[pl.Series] = []
     for length in range(len(steps) - 1):
         needed += _walked_back(chains, last[f"to_{length}"].drop_nulls(), length)
-    if not needed:
-        return pl.repeat(value=False, n=chains.height, dtype=pl.Boolean, eager=True)
-    return chains["row"].is_in(pl.concat(needed).unique().implode())
+    found = repeated(value=False, height=chains.height, name="needed")
+    return found.scatter(pl.concat(needed), values=True) if needed else found
+
+
+_LAST: Final = pl.col("begins").shift(-1).fill_null(value=True)
+"""Whether a row is the last of its group."""
 
 
 def _walked_back(chains: pl.DataFrame, ends: pl.Series, length: int) -> Sequence[pl.Series]:
     found = [ends]
     for step in range(length - 1, -1, -1):
-        ends = chains[f"to_{step}"].gather(ends - 1)
+        ends = chains[f"to_{step}"][ends - 1]
         found.append(ends)
     return found

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from detectors.correlation.kernels import KERNELS, Kernel, place_of
 from detectors.finding import COPIED, RELATED
 from detectors.sigma.correlation import (
     Bound,
@@ -22,23 +23,10 @@ from detectors.sigma.correlation import (
 from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from detectors.sigma.pack import Pack
     from detectors.sigma.rule import Rule
-
-COUNTED: Final = frozenset(
-    {CorrelationType.EVENT_COUNT, CorrelationType.VALUE_COUNT, CorrelationType.TEMPORAL}
-)
-"""Windows in which rows, values or rules are counted: one kernel."""
-
-MEASURED: Final = frozenset(
-    {
-        CorrelationType.VALUE_SUM,
-        CorrelationType.VALUE_AVG,
-        CorrelationType.VALUE_PERCENTILE,
-    }
-)
 
 STATE_ROWS: Final = 1_000_000
 """Rows of state that a cluster may have, some 90 bytes each: what is oldest goes beyond."""
@@ -106,8 +94,9 @@ class Plan:
     """Of these, the ones whose events are evidence in themselves: all but those that only serve to
     learn what is usual."""
     feeding: pl.DataFrame
-    """The feeds as rows: ``rule``, ``unit``, ``base``, ``via``, and for ``group``, ``values``,
-    ``peers``, ``number_of`` and ``shown`` an index in ``shapes`` each, null where there is none."""
+    """The feeds as rows: ``feed``, ``rule``, ``unit``, ``base``, ``via``, and for ``group``,
+    ``values``, ``peers``, ``number_of`` and ``shown`` an index in ``shapes`` each, null where there
+    is none. Those of the same ``signal`` have the same unit, base and via."""
     shapes: tuple[tuple[str, ...], ...]
     """Combinations of columns that signals are told apart by."""
     read: tuple[str, ...]
@@ -118,6 +107,17 @@ class Plan:
     """Of each cluster."""
 
     by_type: dict[CorrelationType, list[int]] = field(init=False)
+    places: pl.Series = field(init=False)
+    """By unit: the level that it stands on and its kernel, as `place_of` numbers them."""
+    learns: pl.Series = field(init=False)
+    """By unit: whether it is one of ``first_seen``."""
+    awaits: pl.Series = field(init=False)
+    """By unit: whether it is one of ``absence``."""
+    about_units: pl.DataFrame = field(init=False)
+    """By unit, what kernels ask: the columns of ``units`` without its number, and besides
+    ``counts_values`` and ``counts_rules``."""
+    compared: tuple[Comparison, ...] = field(init=False)
+    """The comparisons that any unit makes."""
     alone: pl.DataFrame = field(init=False)
     """``rule``, ``correlation`` and ``base`` of correlations for which one event is enough."""
     bases: tuple[tuple[Rule, ...], ...] = field(init=False)
@@ -149,7 +149,32 @@ class Plan:
         schema = {"rule": pl.UInt32(), "correlation": pl.UInt32(), "base": pl.UInt8()}
         object.__setattr__(self, "alone", pl.DataFrame(alone, schema=schema, orient="row"))
         object.__setattr__(self, "by_type", by_type)
+        object.__setattr__(self, "places", self._places())
+        object.__setattr__(self, "about_units", self._about_units(by_type))
+        object.__setattr__(self, "learns", self._units_that(by_type[_SEEN]))
+        object.__setattr__(self, "awaits", self._units_that(by_type[CorrelationType.ABSENCE]))
+        compared = (one for one in Comparison if self.units[one.value].count())
+        object.__setattr__(self, "compared", tuple(compared))
         object.__setattr__(self, "bases", tuple(tuple(found.values()) for found in joined))
+
+    def _places(self) -> pl.Series:
+        found = [0] * self.units.height
+        for number, index in self.units.select("unit", "correlation").iter_rows():
+            level = next(n for n, units in enumerate(self.levels) if number in units)
+            found[number] = place_of(level, KERNELS[self.correlations[index].type])
+        return pl.Series(found, dtype=pl.UInt16)
+
+    def _units_that(self, chosen: Iterable[int]) -> pl.Series:
+        return pl.int_range(self.units.height, eager=True).is_in(list(chosen))
+
+    def _about_units(self, by_type: Mapping[CorrelationType, list[int]]) -> pl.DataFrame:
+        counted = {
+            "counts_values": by_type[CorrelationType.VALUE_COUNT],
+            "counts_rules": by_type[CorrelationType.TEMPORAL],
+        }
+        unit = pl.col("unit")
+        told = (unit.is_in(units).alias(name) for name, units in counted.items())
+        return self.units.with_columns(told).drop("unit")
 
     def units_of(self, *types: CorrelationType) -> list[int]:
         """Return the units of correlations of these types."""
@@ -256,7 +281,9 @@ def _feeding(
     ]
     always = ("@timestamp", _CLUSTER, "event.id", "kubernetes.audit.auditID")
     read = dict.fromkeys((*always, *(column for columns in shapes for column in columns)))
-    return pl.DataFrame(rows, schema=_FEEDING, orient="row"), tuple(shapes), tuple(read)
+    feeding = pl.DataFrame(rows, schema=_FEEDING, orient="row").with_row_index("feed")
+    signal = pl.struct("unit", "base", "via").rank("dense").cast(pl.UInt64).alias("signal")
+    return feeding.with_columns(signal), tuple(shapes), tuple(read)
 
 
 _SEEN: Final = CorrelationType.FIRST_SEEN
@@ -310,7 +337,7 @@ def _tail(kind: CorrelationType, wanted: dict[str, float]) -> int:
     To know whether there are at least n, the newest n - 1 rows of before are enough, or the newest
     n values: the next may have one of them.
     """
-    if kind in COUNTED and wanted.keys() <= {"gt", "gte"}:
+    if KERNELS[kind] is Kernel.COUNTED and wanted.keys() <= {"gt", "gte"}:
         needed = max(wanted.get("gt", 0.0) + 1, wanted.get("gte", 1.0))
         spare = kind is CorrelationType.EVENT_COUNT
         return max(1, min(MAX_TAIL, int(needed) - spare))
@@ -320,7 +347,7 @@ def _tail(kind: CorrelationType, wanted: dict[str, float]) -> int:
 def _feeds(
     unit: int, correlation: Correlation, part: frozenset[int] | None, known: _Known
 ) -> Iterator[Feed]:
-    measured = correlation.type in MEASURED
+    measured = KERNELS[correlation.type] is Kernel.MEASURED
     seen: set[tuple[int, int]] = set()
     for number, base in enumerate(correlation.bases):
         if part is not None and number not in part:

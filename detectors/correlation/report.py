@@ -7,7 +7,6 @@ events; who did what where is told by the event that completed it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from detectors.finding import (
@@ -22,6 +21,7 @@ from detectors.message import printable, render
 from detectors.severity import in_context
 from detectors.sigma.correlation import OF_CORRELATIONS, CorrelationType
 from ingest.ids import episode_id
+from ingest.unix_time import time_of, unix_us
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ def finding_of(
     values = [str(event.get(column)) for column in correlation.fields] if new else []
     identifier = episode_id(correlation.id, cluster, [*group, *values], around.times[0])
     around = replace(around, values=[" ".join(values)]) if new else around
-    time = event["@timestamp"] if around.deadline_us is None else _time(around.deadline_us)
+    time = event["@timestamp"] if around.deadline_us is None else time_of(around.deadline_us)
     words = _words(correlation, around)
     severity = in_context(correlation, event, site, bases=bases)
     document = {
@@ -93,10 +93,10 @@ def finding_of(
         "trailwarden.evidence.audit_ids": list(around.audit_ids),
         "trailwarden.evidence.values": [],
     }
-    micros = 0 if time is None else int(time.timestamp()) * 1_000_000 + time.microsecond
+    time_us = 0 if time is None else unix_us(time)
     if around.is_whole:
-        document |= closing_fields(micros, len(around.events))
-    return Finding(identifier, (micros, event["event.id"]), severity.level, document)
+        document |= closing_fields(time_us, len(around.events))
+    return Finding(identifier, (time_us, event["event.id"]), severity.level, document)
 
 
 def _over_time(
@@ -110,7 +110,7 @@ def _over_time(
         "trailwarden.correlation.count": int(around.count),
         "trailwarden.correlation.timespan_s": correlation.timespan_us // 1_000_000,
         "trailwarden.correlation.values": list(around.values),
-        "trailwarden.episode.start": iso_time(_time(around.times[0])),
+        "trailwarden.episode.start": iso_time(time_of(around.times[0])),
         "trailwarden.episode.closed": False,
     }
     if around.history:
@@ -120,7 +120,7 @@ def _over_time(
 
 def closing_fields(end_us: int, events: int) -> dict[str, Any]:
     """Return what an episode's end adds to its finding: absolute values."""
-    end = iso_time(_time(end_us))
+    end = iso_time(time_of(end_us))
     return {
         "trailwarden.episode.end": end,
         "trailwarden.episode.count": events,
@@ -155,9 +155,4 @@ def history_of(correlation: Correlation, known: Mapping[str, Any]) -> str:
     count, most = known["known_events"], correlation.learning.events
     number = f"{most:,} or more" if count >= most else f"{count:,}"
     of_whom = " of its peers" if known["by_peers"] else ""
-    return f"{number} events{of_whom} since {_time(known['known_since']):%Y-%m-%d %H:%M} UTC"
-
-
-def _time(time_us: int) -> datetime:
-    seconds, micros = divmod(time_us, 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+    return f"{number} events{of_whom} since {time_of(known['known_since']):%Y-%m-%d %H:%M} UTC"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from detectors.correlation.fold import OverTime
     from detectors.correlation.plan import Plan
 
+_EMPTY: Final = pl.DataFrame(schema=SIGNALS)
 _ORDER: Final = ("unit", "key", "time", "event", "base", "via")
 
 
@@ -45,6 +46,7 @@ class SavedOverTime(msgspec.Struct, array_like=True):
 
 def save(state: OverTime) -> SavedOverTime:
     """Return a state as a value that a snapshot can hold."""
+    state.settle()
     return SavedOverTime(
         [correlation.content_hash for correlation in state.plan.correlations],
         _units(state.plan),
@@ -53,7 +55,7 @@ def save(state: OverTime) -> SavedOverTime:
         state.latest_us,
         state.since_bound,
         _packed(state.pending.sort(_ORDER)),
-        _packed(state.tails.sort(_ORDER)),
+        _packed(pl.concat([_EMPTY, *state.tails.values()]).sort(_ORDER)),
         _packed(state.waiting.sort(_ORDER)),
         _packed(state.memory.seen.sort(SEEN.names())),
         _packed(state.memory.groups.sort(GROUPS.names())),
@@ -83,7 +85,8 @@ def restore(saved: SavedOverTime, state: OverTime) -> None:
     state.pending = _renumbered(_unpacked(saved.pending), units, correlations).select(
         SIGNALS.names()
     )
-    state.tails = _renumbered(_unpacked(saved.tails), units, correlations).select(SIGNALS.names())
+    tails = _renumbered(_unpacked(saved.tails), units, correlations)
+    state.take_tails(tails.select(SIGNALS.names()))
     state.waiting = _renumbered(_unpacked(saved.waiting), units, correlations).select(
         SIGNALS.names()
     )

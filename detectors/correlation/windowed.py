@@ -7,17 +7,17 @@ correlation by its kernel, all units and groups at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import polars as pl
 
 from detectors.correlation import ordered
 from detectors.correlation.absence import unanswered
+from detectors.correlation.kernels import Kernel, place_of
 from detectors.correlation.measures import measured
-from detectors.correlation.plan import COUNTED, MEASURED
+from detectors.correlation.rows import joined, repeated, told_apart, where
 from detectors.correlation.signals import SIGNALS
 from detectors.correlation.windows import counted, holds
-from detectors.sigma.correlation import CorrelationType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,9 +39,7 @@ MATCHES: Final = pl.Schema(
     }
 )
 
-_GROUP: Final = ("unit", "key")
-_SPREAD: Final = pl.lit(0x9E3779B97F4A7C15, dtype=pl.UInt64)
-"""An odd number without pattern: two hashes become one (Knuth, TAOCP 6.4)."""
+_GROUP: Final = ["unit", "key"]
 
 MAX_EVIDENCE: Final = 100
 """Events that a finding names; the count says how many there are."""
@@ -84,75 +82,122 @@ class State(Protocol):
     """What steps need of a state, and change in it."""
 
     plan: Plan
-    tails: pl.DataFrame
+    tails: dict[int, pl.DataFrame]
+    """Under SIGNALS, by the level and kernel of their unit: see ``Plan.places``."""
     waiting: pl.DataFrame
     memory: Memory
-    folded_us: list[int]
 
 
-def steps_of(rows: pl.DataFrame, state: State) -> list[Step]:
-    """Return what the kernels give for signals of one level, and keep what later ones need."""
-    plan = state.plan
-    learns = pl.col("unit").is_in(plan.units_of(CorrelationType.FIRST_SEEN))
-    waits = pl.col("unit").is_in(plan.units_of(CorrelationType.ABSENCE))
-    steps = []
-    windowed = _with_a_beginning(rows.filter(~learns & ~waits), state)
-    if windowed.height:
-        keys = windowed.select(_GROUP).unique()
-        held = state.tails.join(keys, on=_GROUP, how="semi")
-        both = pl.concat([held.with_columns(fresh=False), windowed.with_columns(fresh=True)])
-        steps = windows(both, plan)
-        others = state.tails.join(keys, on=_GROUP, how="anti")
-        state.tails = pl.concat([others, *(step.tail for step in steps)])
-    if (new := rows.filter(learns)).height:
+def steps_of(
+    level: int, parts: dict[Kernel, pl.DataFrame], state: State, until_us: list[int]
+) -> list[Step]:
+    """Return what the kernels give for signals of one level, and keep what later ones need.
+
+    Parameters
+        parts: the signals of each kernel, in any order; not those of none.
+        until_us: by cluster, the time up to which all signals were given.
+    """
+    steps = [
+        _step_of_windows(rows, place_of(level, kernel), work_out, state)
+        for kernel, work_out in _KERNELS
+        if (rows := parts.get(kernel)) is not None
+    ]
+    if (new := parts.get(Kernel.SEEN)) is not None:
         steps.append(_first_seen(new, state))
-    if (asking := rows.filter(waits)).height:
-        state.waiting = pl.concat([state.waiting, asking])
-        steps.append(unanswered_of(state))
-    return steps
+    if (asking := parts.get(Kernel.AWAITED)) is not None:
+        state.waiting = joined([state.waiting, asking])
+        steps.append(unanswered_of(state, until_us))
+    return [step for step in steps if step is not None and step.matches.height]
 
 
-def _with_a_beginning(rows: pl.DataFrame, state: State) -> pl.DataFrame:
-    """Return the rows without later steps of a sequence that has no first one.
+def activated(rows: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
+    """Return rows without those that stand on a correlation that did not match at their event."""
+    if rows["via"].null_count() == rows.height:
+        return rows
+    by_itself = where(rows, rows["via"].is_null())
+    if matched.is_empty():
+        return by_itself
+    events = matched.select(pl.col("correlation").alias("via"), "event").unique()
+    return joined([by_itself, rows.join(events, on=["via", "event"], how="semi")])
+
+
+def _step_of_windows(rows: pl.DataFrame, place: int, work_out: Work, state: State) -> Step | None:
+    """Return what a kernel gives for signals and the tails of their groups; None: nothing."""
+    tails = state.tails.get(place)
+    if work_out is _chain:
+        rows = _with_a_beginning(rows, tails)
+        if rows.is_empty():
+            return None
+    others = []
+    if tails is not None and tails.height:
+        mine = told_apart(tails, _GROUP).is_in(told_apart(rows, _GROUP).implode())
+        others = [where(tails, ~mine) if mine.any() else tails]
+        held = where(tails, mine)
+        fresh = repeated(value=True, height=rows.height, name="fresh")
+        rows = joined([held, rows]).hstack(
+            [repeated(value=False, height=held.height, name="fresh").append(fresh)]
+        )
+    else:
+        rows = rows.hstack([repeated(value=True, height=rows.height, name="fresh")])
+    step = work_out(rows.hstack(state.plan.about_units[rows["unit"]]), state.plan)
+    state.tails[place] = joined([*others, step.tail])
+    return step
+
+
+def _with_a_beginning(rows: pl.DataFrame, tails: pl.DataFrame | None) -> pl.DataFrame:
+    """Return the rows of sequences that have a first step among these rows or the tails.
 
     The second step of many sequences is ordinary work, such as any request that succeeds.
     """
-    ordered = state.plan.units_of(CorrelationType.TEMPORAL_ORDERED)
-    later = pl.col("unit").is_in(ordered) & (pl.col("base") > 0)
-    if not ordered or (waiting := rows.filter(later)).is_empty():
-        return rows
-    first = pl.col("unit").is_in(ordered) & (pl.col("base") == 0)
-    begun = pl.concat([one.filter(first).select(_GROUP) for one in (state.tails, rows)]).unique()
-    alive = waiting.join(begun, on=_GROUP, how="semi", maintain_order="left")
-    return pl.concat([rows.filter(~later), alive])
+    begun = [
+        where(one[_GROUP], one["base"] == 0)
+        for one in (rows, tails)
+        if one is not None and one.height
+    ]
+    firsts = joined(begun)
+    if firsts.is_empty():
+        return firsts
+    return where(rows, told_apart(rows, _GROUP).is_in(told_apart(firsts, _GROUP).implode()))
 
 
-def _first_seen(rows: pl.DataFrame, state: State) -> Step:
-    joined = rows.join(state.plan.units, on="unit", how="left", maintain_order="left")
-    new = state.memory.observe(joined).sort("time", "event", "unit", "base")
+def _first_seen(rows: pl.DataFrame, state: State) -> Step | None:
+    new = state.memory.observe(rows, state.plan.about_units)
+    if new.is_empty():
+        return None
     # Each new value of a group is an episode of its own: a second stranger is another stranger.
-    return _as_told(new.with_columns(pl.col("key") * _SPREAD + pl.col("value")), _of_one)
+    apart = told_apart(new, ("key", "value")).alias("key")
+    return _as_told(new.with_columns(apart).sort("time", "event", "unit", "base"), _of_one)
 
 
-def unanswered_of(state: State) -> Step:
-    """Return the step of those that waited long enough for the time of their cluster."""
-    until = pl.Series("until", state.folded_us, dtype=pl.Int64).gather(state.waiting["cluster"])
-    joined = state.waiting.with_columns(until).join(state.plan.units, on="unit", how="left")
-    over, still = unanswered(joined.sort(*_GROUP, "time", "event", "base"))
-    state.waiting = still.select(SIGNALS.names())
-    over = over.sort("deadline", "event", "unit").with_columns(
-        pl.col("time").alias("asked"), pl.col("deadline").alias("time")
-    )
+def is_any_over(state: State, until_us: list[int]) -> bool:
+    """Return whether the time of any that wait for an answer is over."""
+    waiting = state.waiting
+    if waiting.is_empty():
+        return False
+    deadline = waiting["time"] + state.plan.about_units["timespan"][waiting["unit"]]
+    return bool((deadline < pl.Series(until_us, dtype=pl.Int64)[waiting["cluster"]]).any())
+
+
+def unanswered_of(state: State, until_us: list[int]) -> Step | None:
+    """Return the step of those that waited long enough for the time of their cluster, if any."""
+    waiting = state.waiting
+    until = pl.Series("until", until_us, dtype=pl.Int64)[waiting["cluster"]]
+    asking = waiting.hstack([until]).hstack(state.plan.about_units[waiting["unit"]])
+    over, still = unanswered(asking.sort(*_GROUP, "time", "event", "base"))
+    state.waiting = still[SIGNALS.names()]
+    if over.is_empty():
+        return None
+    over = over.sort("deadline", "event", "unit")
+    over = over.rename({"time": "asked"}).hstack([over["deadline"].alias("time")])
     return _as_told(over, _of_absence)
 
 
 def _as_told(
     rows: pl.DataFrame, evidence: Callable[[pl.DataFrame, Sequence[int]], list[Evidence]]
 ) -> Step:
-    rows = rows.with_columns(
-        pl.int_range(pl.len(), dtype=pl.Int64).alias("row"), pl.lit(1.0).alias("count")
-    )
-    return Step(_as_matches(rows), rows, evidence, pl.DataFrame(schema=SIGNALS))
+    row = pl.int_range(rows.height, dtype=pl.Int64, eager=True).alias("row")
+    rows = rows.hstack([row, repeated(value=1.0, height=rows.height, name="count")])
+    return Step(rows[MATCHES.names()], rows, evidence, rows[SIGNALS.names()].clear())
 
 
 def _of_one(rows: pl.DataFrame, at: Sequence[int]) -> list[Evidence]:
@@ -170,68 +215,61 @@ def _alone(rows: pl.DataFrame, at: Sequence[int], time: str) -> list[Evidence]:
     ]
 
 
-def windows(rows: pl.DataFrame, plan: Plan) -> list[Step]:
-    """Return what each kernel gives.
-
-    Parameters
-    ----------
-    rows
-        Signals of one level, with ``fresh``: their groups' tails stand among them and match no
-        more. No unit is ``first_seen`` or ``absence``.
-    """
-    joined = rows.join(plan.units, on="unit", how="left")
-    kinds = (
-        (plan.units_of(*COUNTED), _count),
-        (plan.units_of(*MEASURED), _measure),
-        (plan.units_of(CorrelationType.TEMPORAL_ORDERED), _chain),
-    )
-    found = []
-    for units, kernel in kinds:
-        own = joined.filter(pl.col("unit").is_in(units)) if units else joined.clear()
-        if own.height:
-            found.append(kernel(own.sort(*ordered.BACKWARDS[:4], "base"), plan))
-    return found
-
-
 def _count(rows: pl.DataFrame, plan: Plan) -> Step:
-    events = plan.units_of(CorrelationType.EVENT_COUNT)
-    rules = plan.units_of(CorrelationType.TEMPORAL)
-    of_events = pl.col("unit").is_in(events)
-    once = pl.struct("unit", "key", "event").is_first_distinct()
-    value = (
-        pl.when(pl.col("unit").is_in(rules))
-        .then(pl.col("base").cast(pl.UInt64))
-        .when(~of_events)
-        .then("value")
-    )
-    rows = counted(rows.filter(~of_events | once).with_columns(value.alias("number_of")).pipe(_by))
-    whole = pl.struct("unit", "key", "event").is_last_distinct()  # an event may meet several bases
-    return _step(rows, whole & holds(pl.col("count").cast(pl.Float64)), "count")
+    rows = rows.sort(*_IN_ORDER)
+    first = rows.select_seq(_COUNTS).to_series()
+    rows = (rows if first.all() else where(rows, first)).with_columns_seq(*_BY)
+    return _step(counted(rows), plan, "count", _WHOLE)
 
 
-def _by(rows: pl.DataFrame) -> pl.DataFrame:
-    """Let the kernel tell rows apart by what is counted; the signal's own value stays."""
-    return rows.rename({"value": "kept_value", "number_of": "value"})
+_IN_ORDER: Final = ("unit", "key", "time", "event", "base")
+_COUNTS: Final = (
+    pl.col("counts_values")
+    | pl.col("counts_rules")
+    | pl.struct("unit", "key", "event").is_first_distinct()
+)
+_BY: Final = (
+    pl.col("value").alias("kept_value"),
+    pl.when("counts_rules")
+    .then(pl.col("base").cast(pl.UInt64))
+    .when("counts_values")
+    .then("value")
+    .alias("value"),
+)
+"""The kernel tells rows apart by what is counted; the signal's own value stays."""
+_WHOLE: Final = pl.struct("unit", "key", "event").is_last_distinct()
+"""An event may meet several bases: with the last it is counted in full."""
 
 
 def _measure(rows: pl.DataFrame, plan: Plan) -> Step:
+    rows = rows.sort(*_IN_ORDER)
     units = rows["unit"].unique().to_list()
     index = dict(plan.units.select("unit", "correlation").iter_rows())
     by_unit = {unit: plan.correlations[index[unit]] for unit in units}
     once = pl.struct("unit", "key", "event").is_first_distinct()
-    return _step(measured(rows.filter(once), by_unit), holds(pl.col("measure")), "measure")
+    rows = rows.filter(once).with_columns(pl.col("value").alias("kept_value"))
+    return _step(measured(rows, by_unit), plan, "measure", None)
 
 
-def _step(rows: pl.DataFrame, test: pl.Expr, number: str) -> Step:
-    matches = rows.filter(test & pl.col("fresh"))
-    matches = matches.with_columns(pl.col(number).cast(pl.Float64).alias("count"))
-    last = pl.col("row").max().over("group")
-    kept = rows.filter(pl.col("end") > last)
-    rank = pl.col("row").rank("ordinal", descending=True).over("group")
-    kept = kept.filter(rank <= pl.col("tail"))
-    if "kept_value" in kept.columns:
-        kept = kept.drop("value").rename({"kept_value": "value"})
-    return Step(_as_matches(matches), rows, _in_window, kept.select(SIGNALS.names()))
+def _step(rows: pl.DataFrame, plan: Plan, number: str, once: pl.Expr | None) -> Step:
+    holds_at = rows.select_seq(holds(number, plan.compared).alias("holds"), _LAST)
+    holding, last = holds_at["holds"] & rows["fresh"], holds_at["last"]
+    if once is not None and holding.any():
+        holding &= rows.select_seq(once).to_series()
+    matches = _as_matches(rows, rows[number].cast(pl.Float64), holding)
+    kept = where(rows[[*_KEPT, "group", "tail"]], rows["end"] > last)
+    is_new = kept.select_seq(_IS_NEW).to_series()
+    kept = kept[_KEPT] if is_new.all() else where(kept[_KEPT], is_new)
+    return Step(matches, rows, _in_window, kept.rename({"kept_value": "value"})[SIGNALS.names()])
+
+
+_KEPT: Final = [*(name for name in SIGNALS if name != "value"), "kept_value"]
+_ENDS: Final = (pl.col("group") != pl.col("group").shift(-1)).fill_null(value=True)
+_LAST: Final = pl.when(_ENDS).then("row").backward_fill().alias("last")
+"""The last row of the group."""
+_PLACE: Final = pl.int_range(pl.len(), dtype=pl.Int64)
+_IS_NEW: Final = (pl.when(_ENDS).then(_PLACE).backward_fill() - _PLACE) < pl.col("tail")
+"""Whether a row is among the newest of its group, of as many as the unit needs."""
 
 
 def _in_window(rows: pl.DataFrame, at: Sequence[int]) -> list[Evidence]:
@@ -262,13 +300,17 @@ def _named(own: pl.DataFrame, runs: int) -> list[Evidence]:
 def _chain(rows: pl.DataFrame, _: Plan) -> Step:
     descending = [False] * 4 + [True]
     chains = ordered.chained(rows.sort(*ordered.BACKWARDS, descending=descending))
-    matches = chains.filter(pl.col("match") & pl.col("fresh")).with_columns(
-        (pl.col("base").cast(pl.Float64) + 1).alias("count")
-    )
-    last = pl.col("time").max().over("group")
-    alive = pl.col("start") + pl.col("timespan") > last
-    kept = chains.filter(ordered.still_needed(chains)).filter(alive.fill_null(value=False))
-    return Step(_as_matches(matches), chains, _of_chain, kept.select(SIGNALS.names()))
+    count = chains["base"].cast(pl.Float64) + 1
+    matches = _as_matches(chains, count, chains["match"] & chains["fresh"])
+    alive = chains.select_seq(_ALIVE).to_series()
+    kept = where(chains[SIGNALS.names()], ordered.still_needed(chains) & alive)
+    return Step(matches, chains, _of_chain, kept)
+
+
+_ALIVE: Final = (
+    pl.col("start") + pl.col("timespan") > pl.when(_ENDS).then("time").backward_fill()
+).fill_null(value=False)
+"""Whether a chain may still be continued when the last event of its group has happened."""
 
 
 def _of_chain(chains: pl.DataFrame, at: Sequence[int]) -> list[Evidence]:
@@ -280,5 +322,17 @@ def _of_chain(chains: pl.DataFrame, at: Sequence[int]) -> list[Evidence]:
     return _named(own, len(at))
 
 
-def _as_matches(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.select(MATCHES.names()).cast(dict(MATCHES))  # type: ignore[arg-type]  # a schema is a mapping
+def _as_matches(rows: pl.DataFrame, count: pl.Series, wanted: pl.Series) -> pl.DataFrame:
+    found = where(rows[MATCHES.names()[:-1]], wanted)
+    return found.hstack([count.filter(wanted).alias("count")])
+
+
+Work: TypeAlias = "Callable[[pl.DataFrame, Plan], Step]"
+"""What a kernel does with signals of one level, with ``fresh`` and ``Plan.about_units``. Those that
+are not fresh are the tails of their groups, and match no more."""
+
+_KERNELS: Final[tuple[tuple[Kernel, Work], ...]] = (
+    (Kernel.COUNTED, _count),
+    (Kernel.MEASURED, _measure),
+    (Kernel.CHAINED, _chain),
+)

@@ -8,12 +8,17 @@ and nothing else.
 
 from __future__ import annotations
 
+import operator
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from detectors.correlation.rows import joined
+from detectors.sigma.correlation import Comparison
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MAX_POSITION: Final = 1 << 62
 """Groups laid end to end on one line of time must fit 64 bits; else they are taken in parts."""
@@ -39,9 +44,20 @@ def counted(rows: pl.DataFrame) -> pl.DataFrame:
     n log n. Exact: no buckets, no sketches.
     """
     placed = placed_on_a_line(rows)
-    again = pl.col("row").shift(-1).over("group", "value")
-    end = pl.min_horizontal("expiry", pl.when(pl.col("value").is_not_null()).then(again))
-    return with_count(placed.with_columns(end.alias("end")))
+    if placed["value"].null_count() == placed.height:
+        return with_count(placed.hstack([placed["expiry"].alias("end")]))
+    return with_count(placed.with_columns_seq(_END))
+
+
+_ROW: Final = pl.int_range(pl.len(), dtype=pl.Int64).alias("row")
+_BEGINS: Final = (
+    (pl.col("unit") != pl.col("unit").shift(1)) | (pl.col("key") != pl.col("key").shift(1))
+).fill_null(value=True)
+_GROUP: Final = (_BEGINS.cast(pl.Int64).cum_sum() - 1).alias("group")
+_AGAIN: Final = pl.col("row").shift(-1).over("group", "value")
+_END: Final = pl.min_horizontal(
+    "expiry", pl.when(pl.col("value").is_not_null()).then(_AGAIN)
+).alias("end")
 
 
 def placed_on_a_line(rows: pl.DataFrame) -> pl.DataFrame:
@@ -49,13 +65,10 @@ def placed_on_a_line(rows: pl.DataFrame) -> pl.DataFrame:
 
     The expiry is a row of the same group or the first of the next.
     """
-    numbered = rows.with_columns(
-        pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
-        pl.struct("unit", "key").rle_id().cast(pl.Int64).alias("group"),
-    )
+    numbered = rows.with_columns_seq(_ROW, _GROUP)
     if numbered.is_empty():
         return numbered.with_columns(pl.lit(0, dtype=pl.Int64).alias("expiry"))
-    return pl.concat([_expiring(part) for part in _parts(numbered)])
+    return joined(map(_expiring, _parts(numbered)))
 
 
 def _parts(numbered: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -69,12 +82,8 @@ def _parts(numbered: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 def _span(rows: pl.DataFrame) -> tuple[int, int]:
     """Return the length of line that a group needs, and the time at which each begins."""
-    extremes = rows.select(
-        pl.col("time").min().alias("first"),
-        pl.col("time").max().alias("last"),
-        pl.col("timespan").max().alias("timespan"),
-    )
-    first, last, timespan = extremes.row(0)
+    times = rows["time"]
+    first, last, timespan = int(times.min()), int(times.max()), int(rows["timespan"].max())  # type: ignore[arg-type]  # of integer columns
     return last - first + timespan + 1, first
 
 
@@ -83,13 +92,13 @@ def _expiring(rows: pl.DataFrame) -> pl.DataFrame:
     start, number = rows["row"][0], rows["group"][0]
     position = (rows["group"] - number) * span + rows["time"] - first
     expiry = position.search_sorted(position + rows["timespan"], side="left")
-    return rows.with_columns((expiry.cast(pl.Int64) + start).alias("expiry"))
+    return rows.hstack([(expiry.cast(pl.Int64) + start).alias("expiry")])
 
 
 def with_count(rows: pl.DataFrame) -> pl.DataFrame:
     """Return ``rows`` with ``count``: how many rows have begun and not ended at each row."""
     ended = rows["end"].sort().search_sorted(rows["row"], side="right").cast(pl.Int64)
-    return rows.with_columns((rows["row"] + 1 - ended).alias("count"))
+    return rows.hstack([(rows["row"] + 1 - ended).alias("count")])
 
 
 def with_sum(rows: pl.DataFrame) -> pl.DataFrame:
@@ -100,14 +109,23 @@ def with_sum(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns((rows["number"].cum_sum() - gone.gather(ended)).alias("sum"))
 
 
-def holds(compared: pl.Expr) -> pl.Expr:
-    """Return whether a number meets all comparisons of its unit, each a column of the rows."""
-    tests = {
-        "gt": compared > pl.col("gt"),
-        "gte": compared >= pl.col("gte"),
-        "lt": compared < pl.col("lt"),
-        "lte": compared <= pl.col("lte"),
-        "eq": compared == pl.col("eq"),
-        "neq": compared != pl.col("neq"),
-    }
-    return pl.all_horizontal(test.fill_null(value=True) for test in tests.values())
+@cache
+def holds(number: str, comparisons: tuple[Comparison, ...]) -> pl.Expr:
+    """Return whether a column of numbers meets all comparisons of its unit, each another column.
+
+    Parameters
+        comparisons: those that any of the units makes.
+    """
+    compared = pl.col(number).cast(pl.Float64)
+    tests = (_COMPARED[one](compared, pl.col(one.value)) for one in comparisons)
+    return pl.all_horizontal(True, *(test.fill_null(value=True) for test in tests))
+
+
+_COMPARED: Final[dict[Comparison, Callable[[pl.Expr, pl.Expr], pl.Expr]]] = {
+    Comparison.GT: operator.gt,
+    Comparison.GTE: operator.ge,
+    Comparison.LT: operator.lt,
+    Comparison.LTE: operator.le,
+    Comparison.EQ: operator.eq,
+    Comparison.NEQ: operator.ne,
+}

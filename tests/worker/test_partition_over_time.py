@@ -94,7 +94,7 @@ def test_findings_after_a_restart_are_those_without(rules: Ruleset) -> None:
     before = [taken(one, rules, records(0, *BEFORE)) for one in (whole, first)]
     assert told(*before) == []
     assert first.over_time.pending.height
-    assert first.over_time.tails.height
+    assert any(tails.height for tails in first.over_time.tails.values())
     again = new(rules)
     assert again.restore(first.snapshot())
     assert again.snapshot() == first.snapshot()

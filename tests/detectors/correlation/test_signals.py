@@ -88,3 +88,11 @@ def test_the_oldest_episodes_end_beyond_the_bound() -> None:
     ended = list(state.episodes.evict(2))
     assert [one.time_us for one in ended] == [one.time_us for one in arrived[:3]]
     assert (len(state.episodes.open), state.episodes.evicted) == (2, 3)
+
+
+def test_an_event_that_stands_in_two_rows_counts_once() -> None:
+    arrived = [Event(1, "a", "u"), Event(1, "a", "u"), Event(2, "a", "u")]
+    for least, told in ((2, 1), (3, 0)):
+        over_time = OverTime(plan(correlation(Kind.EVENT_COUNT, 10, gte=least)))
+        over_time.add(frame(arrived), hits(arrived))
+        assert len(over_time.release(None).findings) == told
