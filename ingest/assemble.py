@@ -42,16 +42,21 @@ def sparse_series(
     Returns
         only the columns that any facet has.
     """
-    present = {column for facet in facets for column in facet}
-    if not present:
-        return {}
     at: list[int | None] = [None] * height
-    for position, row in enumerate(rows):
+    held: dict[str, list[Any]] = {}
+    nothing: list[Any] = [None] * len(facets)
+    for position, (row, facet) in enumerate(zip(rows, facets, strict=True)):
         at[row] = position
-    held = pl.DataFrame(
-        [series(name, [f.get(name) for f in facets]) for name in DTYPES if name in present]
-    )
-    laid = held.select(pl.all().gather(pl.Series(at, dtype=pl.UInt32)))
+        for name, value in facet.items():
+            try:
+                held[name][position] = value
+            except KeyError:
+                held[name] = nothing.copy()
+                held[name][position] = value
+    if not held:
+        return {}
+    dense = pl.DataFrame([series(name, held[name]) for name in DTYPES if name in held])
+    laid = dense.select(pl.all().gather(pl.Series(at, dtype=pl.UInt32)))
     return {name: laid[name] for name in laid.columns}
 
 

@@ -42,6 +42,8 @@ class Format(StrEnum):
 
     CANARY = "canary"
     SILENCE = "silence"
+    VERDICT = "verdict"
+    """What a person decided about a finding (ingest/verdict.py): an event, and no act."""
 
 
 @dataclass(frozen=True, slots=True)

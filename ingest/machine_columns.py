@@ -84,5 +84,9 @@ MACHINE: Final = (
     Column(_TW + "tool.action", TEXT, "what the tool did about it: `Block`, `Sigkill` ..."),
     Column(_TW + "tool.fields", TEXT, "what has no column of its own, JSON, redacted"),
     Column(_TW + "sensor.lost", NUMBER, "events that the sensor says it dropped"),
+    Column(_TW + "verdict.value", TEXT, "`true_positive`, `false_positive`, `benign`, `unsure`"),
+    Column(_TW + "verdict.finding", TEXT, "the finding that a person decided this about"),
+    Column(_TW + "verdict.rule", TEXT, "the rule of that finding, by its id"),
+    Column(_TW + "verdict.author", TEXT, "who decided it; their words are in `message`"),
 )
 """What machines, containers and their sensors say; empty in the API server's events."""

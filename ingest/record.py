@@ -99,6 +99,7 @@ class Records:
     record's own bytes but what was left of it. ``cluster`` is whose records they are where the
     messages that brought them said so; None leaves it to the settings. ``received[i]`` is when
     ``raws[i]`` was taken, or when its file was last written (UTC); empty if nobody knows.
+    ``are_verdicts``: their envelopes say so; what is in a record never does.
     """
 
     path: str
@@ -109,6 +110,7 @@ class Records:
     salvaged: dict[int, Salvage] = field(default_factory=dict)
     cluster: str | None = None
     received: Sequence[datetime] = ()
+    are_verdicts: bool = False
 
 
 def sha256_hex(raw: bytes | memoryview) -> str:

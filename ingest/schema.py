@@ -16,7 +16,7 @@ import polars as pl
 from ingest.column import FLAG, NUMBER, NUMBERS, TEXT, TEXTS, TIME, Column
 from ingest.machine_columns import MACHINE
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Raised by one whenever a column is added, changed or removed; a name is never used again."""
 
 _AUDIT = "kubernetes.audit."
@@ -232,6 +232,31 @@ _POD_SPEC: Final = (
     Column(_POD + "host_ports", NUMBERS, "host ports opened"),
     Column(_POD + "node_name", TEXT, "nodeName: the scheduler is bypassed"),
     Column(_POD + "replicas", NUMBER, "replicas of the workload, where written"),
+    Column(
+        _POD + "cpu_request",
+        NUMBER,
+        "thousandths of a CPU that the containers ask for, or else are limited to, in all",
+    ),
+    Column(_POD + "gpu_request", NUMBER, "the same of GPUs: resources named `.../gpu`"),
+)
+
+_P: Final = _TW + "pod."
+_POD_STATE: Final = (
+    Column(_P + "uid", TEXT, "uid of the pod that is made, bound, reported on or seen by a sensor"),
+    Column(_P + "addresses", TEXTS, "its addresses (podIPs), as its status says"),
+    Column(_P + "host_address", TEXT, "its node's address (hostIP), as its status says"),
+    Column(
+        _P + "node",
+        TEXT,
+        "its node: that it is bound to, nodeName of its spec, or the kubelet that reports on it",
+    ),
+    Column(_P + "phase", TEXT, "`Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`"),
+    Column(
+        _P + "image_digests",
+        TEXTS,
+        "`sha256:...` of the images that run, as its status or a sensor says",
+    ),
+    Column(_P + "is_mirror", FLAG, "it stands for a static pod of its node (a mirror pod)"),
 )
 
 _RBAC_ = _TW + "rbac."
@@ -242,6 +267,12 @@ _RBAC: Final = (
     Column(_RBAC_ + "resources", TEXTS, "resources of all rules, sorted"),
     Column(_RBAC_ + "api_groups", TEXTS, "API groups of all rules, sorted"),
     Column(_RBAC_ + "non_resource_urls", TEXTS, "URLs of all rules, sorted"),
+    Column(
+        _RBAC_ + "rules",
+        TEXTS,
+        "each rule as `verbs|apiGroups|resources|resourceNames|nonResourceURLs`, each part sorted "
+        "and joined by commas; `%`, `,` and `|` within a name are percent-encoded",
+    ),
     Column(_RBAC_ + "wildcard", FLAG, "one rule has `*` in verbs and in resources"),
     Column(
         _RBAC_ + "escalations",
@@ -275,6 +306,7 @@ _CHANGE: Final = (
     Column(_TW + "object.labels", TEXTS, "`key=value` labels in the body"),
     Column(_TW + "object.annotation_keys", TEXTS, "annotation keys in the body"),
     Column(_TW + "object.owner", TEXT, "`Kind/name` of the controlling owner in the body"),
+    Column(_TW + "object.owner_uid", TEXT, "its uid"),
     Column(_TW + "object.type", TEXT, "`type` of a Secret or Service, `signerName` of a CSR"),
     Column(_TW + "service.external_ips", TEXTS, "externalIPs of a Service"),
     Column(_TW + "service.node_ports", NUMBERS, "node ports of a Service, where written"),
@@ -290,6 +322,7 @@ EVENT_SCHEMA: Final[tuple[Column, ...]] = (
     *_KUBERNETES,
     *_CANONICAL,
     *_POD_SPEC,
+    *_POD_STATE,
     *_RBAC,
     *_PROCESS,
     *_CHANGE,
@@ -299,7 +332,9 @@ EVENT_SCHEMA: Final[tuple[Column, ...]] = (
 DTYPES: Final[dict[str, pl.DataType]] = {column.name: column.dtype for column in EVENT_SCHEMA}
 """Column name -> Polars type, in the order of the frame."""
 
-FACETS: Final = tuple(c.name for c in (*_POD_SPEC, *_RBAC, *_PROCESS, *_CHANGE, *MACHINE))
+FACETS: Final = tuple(
+    c.name for c in (*_POD_SPEC, *_POD_STATE, *_RBAC, *_PROCESS, *_CHANGE, *MACHINE)
+)
 """Columns that only some events have; normalize fills them for those rows alone."""
 
 POD_SPEC_PREFIX: Final = _POD

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ingest.verdict import DATASET
 from worker.repeats import LATENESS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+
+    import polars as pl
 
 LATENESS_US: Final = LATENESS // LATENESS.resolution
 MEMORY_US: Final = 2 * LATENESS_US
@@ -62,12 +65,20 @@ class ClusterMemory:
             if time_us >= self._forget_at_us:
                 self._forget()
 
-    def mark(self, ids: Sequence[str], times_us: Sequence[int], marks: Marks) -> None:
+    def mark(
+        self,
+        ids: Sequence[str],
+        times_us: Sequence[int],
+        marks: Marks,
+        still: Collection[str] = (),
+    ) -> None:
         """Fold events in log order; say of each whether it is no repeat, and whether it is late.
 
         Parameters
             ids: event.id, 32 hex digits.
             times_us: event times, microseconds of Unix time.
+            still: ids of events that say nothing of how far the cluster's time has come. A person
+                decides by another clock: their verdict must make no act late that is on its way.
 
         An event is late when it lies behind the newest before it by more than the lateness. It is a
         repeat when its id came before, within the memory's length of the cluster's time.
@@ -75,7 +86,7 @@ class ClusterMemory:
         for identifier, time_us in zip(ids, times_us, strict=True):
             age = self.newest_us - time_us
             marks.late.append(age > LATENESS_US)
-            if age < 0:
+            if age < 0 and identifier not in still:
                 self.advance(time_us)
             marks.keep.append(age > MEMORY_US or self._is_new(bytes.fromhex(identifier)))
 
@@ -116,6 +127,11 @@ class ClusterMemory:
         memory._generations = {n: set(_split(ids)) for n, ids in saved.generations.items()}
         memory.held = sum(map(len, memory._generations.values()))
         return memory
+
+
+def still_ids(events: pl.DataFrame) -> frozenset[str]:
+    """Return the ids of the events that move no time: verdicts."""
+    return frozenset(events.filter(events["event.dataset"] == DATASET)["event.id"])
 
 
 def _split(joined: bytes) -> Iterator[bytes]:

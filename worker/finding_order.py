@@ -11,6 +11,8 @@ import heapq
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from ingest.unix_time import unix_us
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -44,7 +46,7 @@ class FindingOrder:
 
     def release(self, watermark: datetime | None) -> list[Finding]:
         """Return the findings whose evidence lies before the watermark; None releases all."""
-        limit = None if watermark is None else int(watermark.timestamp() * 1_000_000)
+        limit = None if watermark is None else unix_us(watermark)
         out = []
         while self._waiting:
             due = limit is None or self._waiting[0][0][0] <= limit

@@ -17,8 +17,9 @@ import polars as pl
 
 from ingest.collectors.canary import read_canary
 from ingest.envelope import Format
+from ingest.unix_time import unix_us
 from sinks.archive import Counts, hour_of
-from worker.cluster_memory import Marks
+from worker.cluster_memory import Marks, still_ids
 from worker.stages import CONTROL, place_of
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ def _mark(
     numbers = {place_of(topic, number): number for number in partitions}
     runs = events.group_by(_PATH, _CLUSTER, maintain_order=True).len().rows()
     ids, offsets = events["event.id"].to_list(), events[_OFFSET].to_list()
+    still = still_ids(events)
     times = events[_TIME].to_physical().to_list()
     start = 0
     for path, cluster, length in runs:
@@ -169,10 +171,10 @@ def _mark(
         end = start + length
         for offset, time_us in canaries.pop((path, cluster), ()):
             middle = bisect_left(offsets, offset, start, end)
-            memory.mark(ids[start:middle], times[start:middle], marks)
+            memory.mark(ids[start:middle], times[start:middle], marks, still)
             memory.advance(time_us)
             start = middle
-        memory.mark(ids[start:end], times[start:end], marks)
+        memory.mark(ids[start:end], times[start:end], marks, still)
         start = end
     for (path, cluster), moments in canaries.items():
         for _, time_us in moments:
@@ -188,8 +190,7 @@ def _time_us(record: Record) -> int | None:
     canary = read_canary(record.value)
     if canary.time is None or not (canary.caught_up or record.envelope.format is Format.SILENCE):
         return None
-    time = min(canary.time, record.envelope.received)
-    return int(time.timestamp()) * 1_000_000 + time.microsecond
+    return unix_us(min(canary.time, record.envelope.received))
 
 
 def _ranges(

@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Final
 
+from ingest.unix_time import unix_us
 from sinks.archive.listing import partitions
 from worker.replay_comparison import Comparison, RuleCounts
-from worker.replay_fold import Across, Found, PartitionFold, micros
+from worker.replay_fold import Across, Found, PartitionFold
 from worker.replay_log import PartitionLog, Wanted, partition_log
 from worker.replay_parts import Part, parts_of
 from worker.replay_span import BEGINNING, Span, before, columns_of, memory_of, read_from
@@ -149,7 +150,7 @@ class _Run:
             if active:
                 watermark_us = min(one.watermark_us for one in active)
                 self._compare([state.release(watermark_us) for state in self.across])
-        end_us = micros(self.result.span.end)
+        end_us = unix_us(self.result.span.end)
         if has_passed_end:
             self._compare([state.release(end_us) for state in self.across])
         self._compare([state.release(None) for state in self.across])

@@ -7,12 +7,14 @@ cluster in log order, the rules, the state over time, and each act once.
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from detectors.ruleset import look
+from ingest.unix_time import time_of, unix_us
+from ingest.verdict import DATASET as VERDICTS
 from worker.cluster_memory import LATENESS_US
 from worker.finding_order import FindingOrder
 from worker.replay_span import told_from
@@ -32,7 +34,7 @@ Found = list["list[Finding]"]
 
 _TIME: Final = "@timestamp"
 _CLUSTER: Final = "orchestrator.cluster.name"
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_DATASET: Final = "event.dataset"
 _QUIET_US: Final = 3_600_000_000
 """A cluster so far behind its partition's newest event holds nothing up: it may never speak again.
 """
@@ -105,7 +107,7 @@ class PartitionFold:
         self._newest_us: dict[str, int] = {}
         self._foldings = [_Folding(*pair) for pair in zip(parts, across, strict=True)]
         self._batches = log.batches()
-        self._begin_us = micros(log.begin)
+        self._begin_us = unix_us(log.begin)
 
     @property
     def frontier_us(self) -> int:
@@ -122,7 +124,7 @@ class PartitionFold:
     @property
     def has_passed_end(self) -> bool:
         """Whether any cluster was heard of after the span."""
-        return self.frontier_us >= micros(self._span.end)
+        return self.frontier_us >= unix_us(self._span.end)
 
     def step(self) -> tuple[int, Found] | None:
         """Fold the next batch; return the rows read and what was found; None at the end."""
@@ -144,10 +146,10 @@ class PartitionFold:
     def finish(self) -> Found:
         """Fold what is left: the log ends here, or the span does."""
         for batch in self.log.times_after():
-            if all(time >= micros(self._span.end) for time in self._newest_us.values()):
+            if all(time >= unix_us(self._span.end) for time in self._newest_us.values()):
                 break
             self._mark(batch.events)
-        end_us = micros(self._span.end)
+        end_us = unix_us(self._span.end)
         passed = {name: end_us for name, time in self._newest_us.items() if time >= end_us}
         found = [one.finish(passed) for one in self._foldings]
         for one in self._foldings:
@@ -171,24 +173,24 @@ class PartitionFold:
             one.take(events, late, live)
 
     def _mark(self, events: pl.DataFrame) -> pl.Series:
-        """Return which events lie behind the newest before them by more than the lateness."""
-        marked = events.select(_CLUSTER, pl.col(_TIME).to_physical().alias("time")).with_columns(
+        """Return which events lie behind the newest before them by more than the lateness.
+
+        Verdicts move no time, as in the service (worker/cluster_memory.py).
+        """
+        marked = events.select(
+            _CLUSTER, _DATASET, pl.col(_TIME).to_physical().alias("time")
+        ).with_columns(
             pl.col(_CLUSTER)
             .replace_strict(self._newest_us, default=0, return_dtype=pl.Int64)
             .alias("before"),
-            pl.col("time").cum_max().over(_CLUSTER).alias("newest"),
+            pl.when(pl.col(_DATASET).ne_missing(VERDICTS))
+            .then("time")
+            .cum_max()
+            .forward_fill()
+            .over(_CLUSTER)
+            .alias("newest"),
         )
         newest = pl.max_horizontal("before", "newest")
         for name, time in marked.group_by(_CLUSTER).agg(newest.max().alias("time")).iter_rows():
             self._newest_us[name] = time
         return marked.select((newest - pl.col("time") > LATENESS_US).alias("late"))["late"]
-
-
-def micros(time: datetime) -> int:
-    """Return a time as microseconds of Unix time."""
-    return (time - _EPOCH) // timedelta.resolution
-
-
-def time_of(time_us: int) -> datetime:
-    """Return microseconds of Unix time as a time."""
-    return _EPOCH + timedelta(microseconds=time_us)

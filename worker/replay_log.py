@@ -29,7 +29,7 @@ and 1,150 MB at 200,000 (the sample eight times, measured 2026-11-21)."""
 
 BATCH_BYTES: Final = 256 << 20
 
-_TIMES: Final = ("orchestrator.cluster.name", "@timestamp")
+_TIMES: Final = ("orchestrator.cluster.name", "event.dataset", "@timestamp")
 _PATIENCE: Final = timedelta(days=1)
 """Event time after the span that is searched for a cluster's next event: absence waits for it."""
 

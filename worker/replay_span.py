@@ -28,6 +28,7 @@ _ACT: Final = timedelta(hours=1)
 """Both stages of a request share a finding; one may take so long."""
 
 _OF_FINDINGS: Final = (
+    "event.dataset",  # tells verdicts, which move no time
     "url.path",
     POD_SPEC_PREFIX + "workload.kind",
     POD_SPEC_PREFIX + "workload.name",

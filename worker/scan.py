@@ -20,6 +20,7 @@ from ingest.normalize import Normalized, NormalizeSettings, normalize
 from ingest.record import Records
 from ingest.sources.files import find_files
 from ingest.sources.read import read_records
+from ingest.unix_time import unix_us
 from sinks.events_file import EventsFile
 from sinks.ndjson import NdjsonFile, quarantine_document
 from worker.accounts import Accounts, wanted_back
@@ -211,7 +212,7 @@ def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept:
             outputs.delivery.add(events, looked.evidence)
         outputs.quarantine.write(map(quarantine_document, wanted_back(step.batch.refused)))
         if step.watermark is not None:
-            released = over_time.release(_micros(step.watermark))
+            released = over_time.release(unix_us(step.watermark))
             accounts.excepted.update(released.excepted)
             order.add(held.take(released))
             _emit(order.release(step.watermark), outputs, result, kept)
@@ -221,10 +222,6 @@ def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept:
     order.add(held.rest())
     accounts.evicted.update(over_time.evicted)
     _emit(order.release(None), outputs, result, kept)
-
-
-def _micros(time: datetime) -> int:
-    return int(time.timestamp()) * 1_000_000 + time.microsecond
 
 
 def _account(

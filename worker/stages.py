@@ -165,7 +165,12 @@ class RealStages:
         def group(record: Record) -> tuple[int, str]:
             return record.partition, record.envelope.cluster
 
-        for (partition, cluster), members in groupby(sorted(records, key=group), key=group):
+        def run(record: Record) -> tuple[int, str, bool]:
+            return *group(record), record.envelope.format is Format.VERDICT
+
+        for (partition, cluster, are_verdicts), members in groupby(
+            sorted(records, key=group), key=run
+        ):
             held = list(members)
             for start in range(0, len(held), CHUNK):
                 chunk = held[start : start + CHUNK]
@@ -180,6 +185,7 @@ class RealStages:
                     },
                     cluster=cluster,
                     received=[record.envelope.received for record in chunk],
+                    are_verdicts=are_verdicts,
                 )
 
     def _arrivals(self, records: Sequence[Record]) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from ingest.verdict import DATASET
 from sinks.archive import SegmentWriter, last_segment, list_segments, scan_segments
 from sinks.durable_file import require_links
 from sinks.state_store import StateStore
@@ -30,7 +31,13 @@ _SEGMENTS_FOLDED: Final = 20
 _EVENTS_FOLDED: Final = 2_000_000
 """No segment more once there are so many events: a worker remembers no more (`Pace.max_ids`)."""
 
-_RECENT: Final = ("orchestrator.cluster.name", "event.id", "@timestamp", "log.offset")
+_RECENT: Final = (
+    "orchestrator.cluster.name",
+    "event.id",
+    "event.dataset",
+    "@timestamp",
+    "log.offset",
+)
 
 
 class FolderStores:
@@ -57,7 +64,7 @@ class FolderStores:
         return SegmentWriter(self.archive, self._topic, partition, first, previous_sha256)
 
     def recent_events(self, partition: int, before: int) -> pl.DataFrame:
-        """Return cluster, event.id and @timestamp of the memory's length before an offset."""
+        """Return id, cluster, kind and time of the memory's length of events before an offset."""
         segments = list_segments(self.archive, self._topic, partition)
         segments = [one for one in segments if one.first < before]
         found: list[pl.DataFrame] = []
@@ -113,9 +120,10 @@ def _covers(found: list[pl.DataFrame]) -> bool:
     """Whether segments reach back over twice the memory for each of their clusters.
 
     By the newest event of each segment: one late event, or another cluster that lags behind, says
-    nothing of how far the segment reaches back.
+    nothing of how far the segment reaches back; nor does a verdict, which moves no time.
     """
     cluster, time = pl.col("orchestrator.cluster.name"), pl.col("@timestamp")
-    newest = pl.concat([one.group_by(cluster).agg(time.max()) for one in found])
+    moving = [one.filter(pl.col("event.dataset").ne_missing(DATASET)) for one in found]
+    newest = pl.concat([one.group_by(cluster).agg(time.max()) for one in moving])
     reach = newest.group_by(cluster).agg(time.max() - time.min())["@timestamp"].min()
     return isinstance(reach, timedelta) and reach > timedelta(microseconds=2 * MEMORY_US)

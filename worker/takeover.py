@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
-from worker.cluster_memory import Marks
+from worker.cluster_memory import Marks, still_ids
 from worker.partition import (
     STATE_SCHEMA,
     Partition,
@@ -62,7 +62,7 @@ class Stores(Protocol):
         """Return a writer of the segment that begins at ``first``."""
 
     def recent_events(self, partition: int, before: int) -> pl.DataFrame:
-        """Return cluster, event.id and @timestamp of archived events, in log order.
+        """Return cluster, event.id, event.dataset and @timestamp of archived events, in log order.
 
         At least those of the memory's length before offset ``before``, none from there on.
         """
@@ -187,6 +187,7 @@ def _fold_archive(partition: Partition, events: pl.DataFrame) -> pl.Series:
     marks = Marks()
     times = events["@timestamp"].to_physical().to_list()
     rows = zip(events[CLUSTER].to_list(), events["event.id"].to_list(), times, strict=True)
+    still = still_ids(events)
     for cluster, identifier, time_us in rows:
-        partition.memory(cluster).mark([identifier], [time_us], marks)
+        partition.memory(cluster).mark([identifier], [time_us], marks, still)
     return pl.Series("late", marks.late, dtype=pl.Boolean)

@@ -17,6 +17,7 @@ from ingest.collectors.counts import CollectorCounts
 from ingest.collectors.object_reader import ObjectReader, Reading
 from ingest.collectors.outbox import Outbox
 from ingest.collectors.producer import ProducerFullError
+from ingest.unix_time import unix_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -163,8 +164,8 @@ class Objects:
             return False
         done = self._done.get(one.path)
         if done is None:
-            return _us(one.modified) > self._before_us
-        return (done.size_bytes, done.modified_us) != (one.size_bytes, _us(one.modified))
+            return unix_us(one.modified) > self._before_us
+        return (done.size_bytes, done.modified_us) != (one.size_bytes, unix_us(one.modified))
 
     def _hand_on(self, now: datetime) -> bool:
         """Hand on about ``STEP_BYTES``; False if the producer has no room for more."""
@@ -203,7 +204,7 @@ class Objects:
             found = reading.found
             self._done[found.path] = Done(
                 path=found.path,
-                modified_us=_us(found.modified),
+                modified_us=unix_us(found.modified),
                 size_bytes=found.size_bytes,
                 offset=reading.offset,
             )
@@ -249,7 +250,3 @@ class Objects:
             self._note("checkpoint_not_saved", reason=error.strerror or str(error))
         else:
             self._is_dirty = False
-
-
-def _us(time: datetime) -> int:
-    return int(time.timestamp()) * 1_000_000 + time.microsecond

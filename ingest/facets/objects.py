@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ingest.facets.body import items, mapping, text, texts
-from ingest.facets.workload import owner_text
+from ingest.facets.workload import owner
 
 Facet = dict[str, object]
 Body = Mapping[str, Any]
@@ -21,15 +21,22 @@ def object_facet(body: Body) -> Facet:
     """Extract labels, annotation keys, owner and type of any object."""
     metadata = mapping(body.get("metadata"))
     labels = mapping(metadata.get("labels"))
+    annotations = mapping(metadata.get("annotations"))
     spec = mapping(body.get("spec"))
+    name, uid = owner(body)
     return {
-        "trailwarden.object.labels": sorted(
-            f"{key}={value if isinstance(value, str) else ''}" for key, value in labels.items()
-        ),
-        "trailwarden.object.annotation_keys": sorted(mapping(metadata.get("annotations"))),
-        "trailwarden.object.owner": owner_text(body),
+        "trailwarden.object.labels": _label_texts(labels) if labels else None,
+        "trailwarden.object.annotation_keys": sorted(annotations) if annotations else None,
+        "trailwarden.object.owner": name,
+        "trailwarden.object.owner_uid": uid,
         "trailwarden.object.type": text(body.get("type")) or text(spec.get("type")),
     }
+
+
+def _label_texts(labels: Body) -> list[str]:
+    return sorted(
+        [f"{key}={value if isinstance(value, str) else ''}" for key, value in labels.items()]
+    )
 
 
 def service_facet(body: Body) -> Facet:

@@ -15,6 +15,7 @@ import orjson
 
 from ingest.facets.body import items, mapping, text, texts
 from ingest.facets.command import decode_command
+from ingest.facets.requests import request_facet
 from ingest.redact.command import redact_args
 from ingest.schema import POD_SPEC_PREFIX as P
 
@@ -67,7 +68,9 @@ def pod_spec_facet(resource: str, body: Mapping[str, Any], redactor: Redactor) -
         return {} if replicas is None else {P + "replicas": replicas}
     facet = dict(_spec_facet(spec, redactor))
     annotations = mapping(mapping(mapping(holder).get("metadata")).get("annotations"))
-    if any(k.startswith(_APPARMOR) and v == "unconfined" for k, v in annotations.items()):
+    if annotations and any(
+        k.startswith(_APPARMOR) and v == "unconfined" for k, v in annotations.items()
+    ):
         facet[P + "apparmor_unconfined"] = True
     if replicas is not None:
         facet[P + "replicas"] = replicas
@@ -94,6 +97,7 @@ def _extract(spec: Mapping[str, Any], redactor: Redactor) -> Facet:
         **_container_level(list(_containers(spec)), redactor),
         **_host_paths(spec),
         P + "secret_refs": _secret_refs(spec),
+        **request_facet(spec),
     }
     return {key: value for key, value in facet.items() if value is not None and value != []}
 

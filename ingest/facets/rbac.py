@@ -43,6 +43,10 @@ _ESCALATIONS: Final[tuple[tuple[frozenset[str], frozenset[str]], ...]] = (
 )
 _AGGREGATE: Final = "rbac.authorization.k8s.io/aggregate-to-"
 
+_PARTS: Final = ("verbs", "apiGroups", "resources", "resourceNames", "nonResourceURLs")
+_MARKS: Final = {"%": "%25", ",": "%2C", "|": "%7C"}
+_ENCODED: Final = str.maketrans(_MARKS)
+
 Facet = dict[str, object]
 
 
@@ -61,6 +65,7 @@ def rbac_facet(body: Mapping[str, Any]) -> Facet:
         _R + "resources": _all(rules, "resources"),
         _R + "api_groups": _all(rules, "apiGroups"),
         _R + "non_resource_urls": _all(rules, "nonResourceURLs"),
+        _R + "rules": [rule_text(rule) for rule in rules],
         _R + "escalations": sorted({pair for rule in rules for pair in _pairs(rule)}),
         _R + "aggregates_to": sorted(
             key.removeprefix(_AGGREGATE)
@@ -71,6 +76,24 @@ def rbac_facet(body: Mapping[str, Any]) -> Facet:
     if rules:
         facet[_R + "wildcard"] = any(map(_is_wildcard, rules))
     return {column: value for column, value in facet.items() if value not in (None, [])}
+
+
+def rule_text(rule: Mapping[str, Any]) -> str:
+    """Return a rule as one text, the same for all rules that allow the same.
+
+    ``verbs|apiGroups|resources|resourceNames|nonResourceURLs``, each sorted and joined by commas.
+    The API server takes any text as a verb or a name: the two marks and ``%`` within one are
+    percent-encoded, so that no name can be read as another part of the rule.
+    """
+    return "|".join(_part(rule.get(part)) for part in _PARTS)
+
+
+def _part(values: object) -> str:
+    names = set(texts(values))
+    joined = "".join(names)
+    if any(mark in joined for mark in _MARKS):
+        names = {name.translate(_ENCODED) for name in names}
+    return ",".join(sorted(names))
 
 
 def subject(entry: Mapping[str, Any]) -> str:

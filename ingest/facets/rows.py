@@ -1,11 +1,13 @@
 """Which events have bodies worth reading, and the facets that come of them.
 
 Separate from the facets because it decides the cost: bodies are nine tenths of the bytes and one
-event in fifteen has one that matters. Status updates, leases, events and reviews do not.
+event in fifteen has one that matters. Leases, events, reviews and most status updates do not; of
+those of pods only a few members are read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -15,20 +17,22 @@ import orjson
 from ingest.facets.body import fragment, patch
 from ingest.facets.exec import exec_facet
 from ingest.facets.objects import BY_RESOURCE, object_facet
+from ingest.facets.pod import BINDINGS, PODS, binding_facet, pod_facet, status_facet
 from ingest.facets.pod_spec import pod_spec_facet
 from ingest.facets.rbac import rbac_facet
 from ingest.facets.workload import BUILT_IN_CONTROLLERS, workload_root
 from ingest.formats.audit_event import NO_BODY, AuditEvent
 from ingest.formats.lenient import load
 from ingest.redact.document import redact_document
+from ingest.redact.token import Redactor
 from ingest.schema import POD_SPEC_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingest.redact.token import Redactor
-
 Facet = dict[str, object]
+Reader = Callable[[AuditEvent, str | None, Redactor], tuple[Facet, str | None]]
+"""From an event and its user's name to columns, and what had to be mended in its body."""
 
 BODY: Final = "kubernetes.audit.requestObject"
 UNREADABLE: Final = "body-unreadable"
@@ -50,6 +54,7 @@ _ROUTINE: Final = frozenset(
 )
 _RBAC: Final = frozenset({"roles", "clusterroles", "rolebindings", "clusterrolebindings"})
 _STREAMS: Final = frozenset({"exec", "attach", "proxy"})
+_OF_PODS: Final[dict[str | None, Reader]] = {"status": status_facet, "binding": binding_facet}
 
 
 class _Metadata(msgspec.Struct):
@@ -88,9 +93,11 @@ def facet_rows(
         if ref.subresource in _STREAMS and event.requestURI:
             if facet := exec_facet(event.requestURI, redactor):
                 yield row, facet
-        elif _wants_body(event.verb, ref.resource, ref.subresource) and bytes(event.requestObject):
+        elif event.requestObject and (
+            read := _reader_of(event.verb, ref.apiGroup, ref.resource, ref.subresource)
+        ):
             try:
-                facet, mended = _body_facets(event, users[row], redactor)
+                facet, mended = read(event, users[row], redactor)
             except (orjson.JSONDecodeError, RecursionError):
                 issues.setdefault(row, []).append(UNREADABLE)
                 continue
@@ -100,8 +107,18 @@ def facet_rows(
 
 
 @lru_cache(4_096)
-def _wants_body(verb: str | None, resource: str | None, subresource: str | None) -> bool:
-    return verb in _WRITES and subresource in _SUBRESOURCES and resource not in _ROUTINE
+def _reader_of(
+    verb: str | None, group: str | None, resource: str | None, subresource: str | None
+) -> Reader | None:
+    """Return what reads the body of such a request, None where nothing does."""
+    if verb not in _WRITES:
+        return None
+    if not group and resource == PODS and subresource in _OF_PODS:
+        return _OF_PODS[subresource]
+    if not group and resource == BINDINGS and not subresource:
+        return binding_facet
+    is_wanted = subresource in _SUBRESOURCES and resource not in _ROUTINE
+    return _body_facets if is_wanted else None
 
 
 def _body_facets(
@@ -113,10 +130,13 @@ def _body_facets(
     document, mended = load(bytes(event.requestObject))
     # A JSON patch is parsed again: its fragment is built from the parsed values.
     body = fragment(load(bytes(event.requestObject))[0] if isinstance(document, list) else document)
-    facet: Facet = {**object_facet(body), **pod_spec_facet(resource, body, redactor)}
-    if any(column.startswith(POD_SPEC_PREFIX) for column in facet):
+    pod_spec = pod_spec_facet(resource, body, redactor)
+    facet: Facet = {**object_facet(body), **pod_spec}
+    if pod_spec:
         root = workload_root(resource, ref.name, user, body)
         facet[POD_SPEC_PREFIX + "workload.kind"], facet[POD_SPEC_PREFIX + "workload.name"] = root
+    if resource == PODS and not ref.apiGroup:
+        facet.update(pod_facet(event, body))
     if resource in _RBAC:
         facet.update(rbac_facet(body))
     if resource in BY_RESOURCE:

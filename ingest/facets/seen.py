@@ -14,6 +14,7 @@ import orjson
 
 from ingest.facets.command import decode_command
 from ingest.facets.package import package_facet
+from ingest.formats.image_digest import image_digest
 from ingest.redact.command import redact_args
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Command(NamedTuple):
 
 def complete(fields: Fields, redactor: Redactor) -> Fields:
     """Return the fields of an event with what follows from them; changes what it is given."""
+    if fields.get("orchestrator.resource.type") == "pods":
+        _complete_pod(fields)
     for path, name in _NAMES:
         if (executable := fields.get(path)) and not fields.get(name):
             fields[name] = executable.rpartition("/")[2] or executable
@@ -67,6 +70,14 @@ def complete(fields: Fields, redactor: Redactor) -> Fields:
         if command.line != parent:
             _repeat(fields, parent, command.line)
     return fields
+
+
+def _complete_pod(fields: Fields) -> None:
+    """Name the pod, and the image that runs in it, by what does not change as long as it runs."""
+    fields["trailwarden.pod.uid"] = fields.get("orchestrator.resource.id")
+    digest = image_digest(fields.get("container.image.name"))
+    if digest is not None:
+        fields.setdefault("trailwarden.pod.image_digests", [digest])
 
 
 def _command(line: str, args: tuple[str, ...] | None, redactor: Redactor) -> Command:

@@ -91,10 +91,11 @@ def _above(kind: str, name: str, labels: Mapping[str, Any]) -> Root:
     return kind, name
 
 
-def owner_text(body: Mapping[str, Any]) -> str | None:
-    """Return ``Kind/name`` of the controlling owner that a body names, believed or not."""
-    for reference in map(mapping, items(mapping(body.get("metadata")).get("ownerReferences"))):
+def owner(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return ``Kind/name`` and uid of the controlling owner that a body names, believed or not."""
+    references = mapping(body.get("metadata")).get("ownerReferences")
+    for reference in map(mapping, items(references)) if references else ():
         kind, name = text(reference.get("kind")), text(reference.get("name"))
         if reference.get("controller") is True and kind and name:
-            return f"{kind}/{name}"
-    return None
+            return f"{kind}/{name}", text(reference.get("uid"))
+    return None, None

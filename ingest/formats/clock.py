@@ -46,11 +46,6 @@ def from_seconds(value: Number) -> str | None:
     return _scaled(value, 1_000_000)
 
 
-def from_milliseconds(value: Number) -> str | None:
-    """Return the time of milliseconds since 1970, also as text."""
-    return _scaled(value, 1_000)
-
-
 def from_microseconds(value: Number) -> str | None:
     """Return the time of microseconds since 1970, also as text."""
     return _scaled(value, 1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import orjson
 
-from ingest.formats import gke
+from ingest.formats import gke, verdict
 from ingest.formats.decoded import NOWHERE, Decoded, Decoding, Part
 from ingest.formats.envelopes import open_envelope, open_top, top_of
 from ingest.formats.kubernetes_audit import (
@@ -80,14 +80,18 @@ def decode(records: Records, redactor: Redactor) -> Decoded:
     """
     decoding = Decoding(redactor)
     found = decoding.found
-    is_native = bool(records.raws) and _is_native(records.raws[0])
+    is_native = bool(records.raws) and not records.are_verdicts and _is_native(records.raws[0])
     events = plain_events(records.raws) if is_native else None
     if events:
         found.events, found.offsets = events, list(records.offsets)
     else:
         for row, (raw, offset) in enumerate(zip(records.raws, records.offsets, strict=True)):
             around = Around(records.received[row]) if records.received else NOWHERE
-            _decode_part(Part(raw, offset, records.path, around), decoding)
+            part = Part(raw, offset, records.path, around)
+            if records.are_verdicts:
+                decoding.see(_seen(verdict.decode, raw, part, decoding), part)
+            else:
+                _decode_part(part, decoding)
     for row, offset in enumerate(found.offsets) if records.salvaged else ():
         if offset in records.salvaged:
             dropped = records.salvaged[offset].dropped

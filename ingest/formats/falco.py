@@ -18,6 +18,7 @@ import orjson
 from ingest.formats import clock
 from ingest.formats.falco_act import Rest, take, tell_act
 from ingest.formats.falco_columns import WORKLOADS, layout_of
+from ingest.formats.image_digest import image_digest
 from ingest.formats.leftovers import leftovers
 from ingest.formats.reader import Reader
 from ingest.formats.seen import Action, Dataset, NotThisFormatError, Seen
@@ -163,6 +164,9 @@ def _complete_place(fields: Fields, rest: Rest, read: Reader) -> None:
         fields["container.id"] = container.rpartition("://")[2]
     if image := _image(rest, read):
         fields["container.image.name"] = image
+    if digest := image_digest(rest.get("container.image.digest")):
+        del rest["container.image.digest"]
+        fields["trailwarden.pod.image_digests"] = [digest]
     if "orchestrator.resource.name" in fields or "orchestrator.resource.id" in fields:
         fields["orchestrator.resource.type"] = "pods"
     if WORKLOADS.keys().isdisjoint(rest):

@@ -37,9 +37,6 @@ _OF_ACCOUNTS: Final = frozenset(
 )
 _OUTCOMES: Final = {"success": "success", "1": "success", "failed": "failure", "0": "failure"}
 _UNSET: Final = frozenset({"-1", "4294967295"})
-_UNTRUSTED: Final = frozenset({"acct", "cmd", "cwd", "exe", "grp"})
-"""Words whose values the kernel writes in hexadecimal where they are not plain."""
-
 _HEX: Final = frozenset("0123456789ABCDEF")
 
 

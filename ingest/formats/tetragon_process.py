@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from ingest.formats.image_digest import image_digest
+
 if TYPE_CHECKING:
     from ingest.formats.reader import Columns, Document, Reader
     from ingest.formats.seen import Fields
@@ -98,7 +100,10 @@ def _read_pod(pod: Document, read: Reader, fields: Fields, extra: dict[str, Any]
         fields["container.id"] = rest if divided else identity
         if divided:
             fields["container.runtime"] = runtime
-    fields["container.image.name"] = read.text(read.mapping(container, "image"), "name")
+    image = read.mapping(container, "image")
+    fields["container.image.name"] = read.text(image, "name")
+    if digest := image_digest(image.get("id")):
+        fields["trailwarden.pod.image_digests"] = [digest]
     if container.get("maybe_exec_probe") is True:
         extra["maybe_exec_probe"] = True
     context = container.get("security_context")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from ingest.formats import clock
+from ingest.formats.image_digest import image_digests
 from ingest.formats.leftovers import leftovers
 from ingest.formats.reader import Reader
 from ingest.formats.seen import Dataset, NotThisFormatError, Seen
@@ -140,6 +141,7 @@ def _tell_old_place(document: Document, fields: Fields, read: Reader) -> None:
             read.text(container, "name") or read.text(document, "containerName"),
             read.text(container, "image") or read.text(document, "containerImage"),
         )
+        _fill_digests(fields, [container.get("imageDigest")])
     if document.get("kubernetes") or document.get("podName"):
         pod = read.mapping(document, "kubernetes")
         _fill_pod(fields, *(read.text(pod, key) or read.text(document, key) for key in _OLD_POD))
@@ -177,6 +179,7 @@ def _tell_new(document: Document, fields: Fields, read: Reader) -> Arguments:
         container = read.mapping(workload, "container")
         name, image = read.text(container, "name"), read.mapping(container, "image")
         _fill_container(fields, read.text(container, "id"), name, read.text(image, "name"))
+        _fill_digests(fields, read.texts(image, "repo_digests"))
     cluster = read.mapping(workload, "k8s")
     if cluster or "pod" in workload:
         pod = read.mapping(cluster if "pod" in cluster else workload, "pod")
@@ -256,6 +259,11 @@ def _fill_container(
 ) -> None:
     fields["container.id"] = None if container is None else container.rpartition("://")[2]
     fields["container.name"], fields["container.image.name"] = name, image
+
+
+def _fill_digests(fields: Fields, references: list[Any]) -> None:
+    if digests := image_digests(references):
+        fields["trailwarden.pod.image_digests"] = digests
 
 
 def _fill_pod(fields: Fields, namespace: str | None, pod: str | None, uid: str | None) -> None:

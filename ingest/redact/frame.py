@@ -104,7 +104,7 @@ def _encoded(uris: pl.Series) -> tuple[pl.Series, pl.Series]:
     """
     rows = uris.str.contains("%", literal=True).fill_null(value=False).arg_true()
     suspects = uris.gather(rows).alias("uri").to_frame()
-    readable = pl.col("uri").str.replace_many(_ESCAPES, _ESCAPED).alias("readable")
+    readable = pl.col("uri").str.replace_many(list(_ESCAPES), list(_ESCAPED)).alias("readable")
     is_suspect = may_hold_secret("readable") | pl.col("readable").str.contains(_ENCODED_LETTER)
     flags = suspects.select(readable).select(is_suspect)["readable"]
     texts = suspects["uri"].filter(flags).to_list()

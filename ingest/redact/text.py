@@ -182,7 +182,7 @@ _BEGIN, _END, _ODD = "\ufdd0", "\ufdd1", "\ufffd"
 
 def may_hold_secret(name: str) -> pl.Expr:
     """Whether a text column has a word that some pattern needs: one pass of an automaton."""
-    found = pl.col(name).str.contains_any(_ANY, ascii_case_insensitive=True)
+    found = pl.col(name).str.contains_any(list(_ANY), ascii_case_insensitive=True)
     return found.fill_null(value=False)
 
 

@@ -28,8 +28,32 @@ def _with_repositories(events: pl.LazyFrame) -> pl.LazyFrame:
     return events.with_columns(pl.lit(None, pl.String).alias("trailwarden.pod_spec.repositories"))
 
 
+def _with_pods(events: pl.LazyFrame) -> pl.LazyFrame:
+    """Version 2 had neither pods' states nor rules as texts, nor the other columns of _SINCE_3."""
+    return events.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in _SINCE_3.items())
+
+
+_SINCE_3: Final[Mapping[str, pl.DataType]] = {
+    "trailwarden.pod.uid": pl.String(),
+    "trailwarden.pod.addresses": pl.List(pl.String()),
+    "trailwarden.pod.host_address": pl.String(),
+    "trailwarden.pod.node": pl.String(),
+    "trailwarden.pod.phase": pl.String(),
+    "trailwarden.pod.image_digests": pl.List(pl.String()),
+    "trailwarden.pod.is_mirror": pl.Boolean(),
+    "trailwarden.rbac.rules": pl.List(pl.String()),
+    "trailwarden.pod_spec.cpu_request": pl.Int64(),
+    "trailwarden.pod_spec.gpu_request": pl.Int64(),
+    "trailwarden.object.owner_uid": pl.String(),
+    "trailwarden.verdict.value": pl.String(),
+    "trailwarden.verdict.finding": pl.String(),
+    "trailwarden.verdict.rule": pl.String(),
+    "trailwarden.verdict.author": pl.String(),
+}
+
 UP_CONVERSIONS: Final[Mapping[int, Callable[[pl.LazyFrame], pl.LazyFrame]]] = {
     1: _with_repositories,
+    2: _with_pods,
 }
 """Schema version -> the step that makes its rows those of the version after it."""
 

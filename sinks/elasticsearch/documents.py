@@ -8,7 +8,7 @@ a node (9.5.3, tests/sinks/elasticsearch/test_refuses_nothing.py).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -16,6 +16,7 @@ import polars as pl
 
 from detectors.correlation.report import closing_fields
 from ingest.received import CLOCK_AHEAD, NO_TIME
+from ingest.unix_time import time_of
 from sinks.elasticsearch.index_name import Kind, index_name, index_names
 from sinks.elasticsearch.source_text import sources
 
@@ -106,12 +107,7 @@ def closing_document(closed: Closed, prefix: str, retention_days: int) -> Docume
 
     The values are absolute, so that a repeat writes the same.
     """
-    time = _moment(closed.time_us) if closed.dated else None
-    index = index_name(prefix, "findings", time, _moment(closed.received_us), retention_days)
+    time = time_of(closed.time_us) if closed.dated else None
+    index = index_name(prefix, "findings", time, time_of(closed.received_us), retention_days)
     fields = closing_fields(closed.end_us, closed.events)
     return Document(index, closed.finding, orjson.dumps(fields), is_update=True)
-
-
-def _moment(time_us: int) -> datetime:
-    seconds, micros = divmod(time_us, 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)

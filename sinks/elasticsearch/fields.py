@@ -54,6 +54,7 @@ _LONG_NAMES: Final = frozenset(
         "trailwarden.pod_spec.commands",
         "trailwarden.pod_spec.decoded_commands",
         "trailwarden.patch.paths",
+        "trailwarden.rbac.rules",
         "trailwarden.webhook.urls",
         "trailwarden.next_steps",
         "trailwarden.false_positives",
@@ -95,7 +96,15 @@ _WITH_TEXT: Final = frozenset(
 )
 """Keywords that ECS gives a ``.text`` beside."""
 
-_ADDRESSES: Final = frozenset({"destination.ip", "source.ip", "related.ip"})
+_ADDRESSES: Final = frozenset(
+    {
+        "destination.ip",
+        "source.ip",
+        "related.ip",
+        "trailwarden.pod.addresses",
+        "trailwarden.pod.host_address",
+    }
+)
 
 _FINDING_KEYWORDS: Final = (
     "event.kind",

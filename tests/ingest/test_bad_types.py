@@ -255,13 +255,60 @@ BODIES: Final[tuple[tuple[str, str | None, Any], ...]] = (
         None,
         {
             "metadata": {"labels": {"rbac.authorization.k8s.io/aggregate-to-admin": "true"}},
-            "rules": [{"verbs": ["*"], "resources": ["*"], "apiGroups": ["*"]}],
+            "rules": [
+                {
+                    "verbs": ["*"],
+                    "resources": ["*"],
+                    "apiGroups": ["*"],
+                    "resourceNames": ["a"],
+                    "nonResourceURLs": ["/"],
+                }
+            ],
         },
     ),
     (
         "rolebindings",
         None,
         {"roleRef": {"kind": "Role", "name": "r"}, "subjects": [{"kind": "User", "name": "u"}]},
+    ),
+    (
+        "pods",
+        "status",
+        {
+            "metadata": {"uid": "u"},
+            "status": {
+                "podIPs": [{"ip": "10.0.0.1"}],
+                "podIP": "10.0.0.1",
+                "hostIP": "10.0.0.2",
+                "phase": "Running",
+                "containerStatuses": [{"imageID": "x"}],
+                "initContainerStatuses": [{"imageID": "x"}],
+            },
+        },
+    ),
+    (
+        "pods",
+        "status",
+        [
+            {"op": "replace", "path": "/status/podIPs/0", "value": {"ip": "10.0.0.1"}},
+            {"op": "add", "path": "/metadata/uid", "value": "u"},
+        ],
+    ),
+    ("pods", "binding", {"metadata": {"uid": "u"}, "target": {"kind": "Node", "name": "n"}}),
+    (
+        "pods",
+        None,
+        {
+            "metadata": {"uid": "u", "annotations": {"kubernetes.io/config.mirror": "x"}},
+            "spec": {
+                "nodeName": "n",
+                "resources": {"requests": {"cpu": "1"}},
+                "initContainers": [{"restartPolicy": "Always", "resources": {"limits": {}}}],
+                "containers": [
+                    {"resources": {"requests": {"cpu": "1"}, "limits": {"nvidia.com/gpu": 1}}}
+                ],
+            },
+        },
     ),
     ("services", None, {"spec": {"externalIPs": ["1.1.1.1"], "ports": [{"nodePort": 30_000}]}}),
     ("persistentvolumes", None, {"spec": {"hostPath": {"path": "/"}}}),

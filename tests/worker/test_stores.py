@@ -56,7 +56,12 @@ def test_a_new_folder_has_no_segment_no_snapshot_and_no_event(stores: FolderStor
     assert list(stores.earlier_snapshots(0, 10**12)) == []
     recent = stores.recent_events(0, 100)
     assert recent.is_empty()
-    assert recent.columns == ["orchestrator.cluster.name", "event.id", "@timestamp"]
+    assert recent.columns == [
+        "orchestrator.cluster.name",
+        "event.id",
+        "event.dataset",
+        "@timestamp",
+    ]
 
 
 def test_segments_are_found_again_by_partition_and_chained(

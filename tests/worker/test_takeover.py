@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -55,8 +56,13 @@ class Stores:
 
     def recent_events(self, partition: int, before: int) -> pl.DataFrame:
         self.asked.append((partition, before))
-        names = ("orchestrator.cluster.name", "event.id", "@timestamp")
-        rows = [("blue", f"{ARCHIVED:032x}", BEGIN), ("red", f"{1:032x}", BEGIN)]
+        names = ("orchestrator.cluster.name", "event.id", "event.dataset", "@timestamp")
+        later = BEGIN + timedelta(hours=1)
+        rows = [
+            ("blue", f"{ARCHIVED:032x}", "kubernetes.audit", BEGIN),
+            ("red", f"{1:032x}", "kubernetes.audit", BEGIN),
+            ("red", f"{2:032x}", "trailwarden.verdict", later),
+        ]
         return pl.DataFrame(rows, schema={n: DTYPES[n] for n in names}, orient="row")
 
     def save_snapshot(self, *_: object) -> tuple[str, str]:
@@ -204,6 +210,7 @@ def test_with_no_snapshot_at_all_the_archive_is_folded() -> None:
     assert remembers(held, ARCHIVED)
     assert set(held.memories) == {"blue", "red"}
     assert held.memories["blue"].newest_us == NOON_US
+    assert held.memories["red"].newest_us == NOON_US, "a verdict moves no time"
     assert held.reference is None
     assert stores.asked == [(5, 100)]
 

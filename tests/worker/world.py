@@ -38,7 +38,9 @@ COLUMNS = (
     "log.file.path",
     "log.offset",
     "event.created",
+    "event.dataset",
 )
+_DATASET = "kubernetes.audit"
 
 
 class Crash(BaseException):
@@ -103,13 +105,16 @@ class World:
 
 
 class FakeStages:
-    """Items become events of six columns; every event is also its own finding's evidence."""
+    """Items become events of seven columns; every event is also its own finding's evidence."""
 
     def normalize(self, records: Sequence[Record]) -> Normalized:
         order = sorted(records, key=lambda r: (r.partition, r.envelope.cluster))
         items = [(record, read(record)) for record in order]
         rows = [
-            (i.id, i.time, i.cluster, place_of(TOPIC, r.partition), r.offset, r.envelope.received)
+            (
+                *(i.id, i.time, i.cluster, place_of(TOPIC, r.partition), r.offset),
+                *(r.envelope.received, _DATASET),
+            )
             for r, i in items
             if not i.bad and r.envelope.format not in CONTROL
         ]
@@ -247,8 +252,8 @@ class FakeStores:
         for item in log:
             if item.id in archived and item.id not in seen and not item.bad and not item.canary:
                 seen.add(item.id)
-                rows.append((item.cluster, item.id, item.time))
-        names = ("orchestrator.cluster.name", "event.id", "@timestamp")
+                rows.append((item.cluster, item.id, _DATASET, item.time))
+        names = ("orchestrator.cluster.name", "event.id", "event.dataset", "@timestamp")
         return pl.DataFrame(rows, schema={n: DTYPES[n] for n in names}, orient="row")
 
     def history(self, *_: int) -> list[pl.DataFrame]:

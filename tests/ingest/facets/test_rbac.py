@@ -110,6 +110,7 @@ def test_all_that_a_role_says_is_there() -> None:
         "api_groups": ["", "apps"],
         "non_resource_urls": ["/x"],
         "wildcard": False,
+        "rules": ["get,watch|,apps|configmaps,pods||/x"],
     }
 
 
@@ -195,3 +196,27 @@ def test_an_event_on_something_else_has_none(build: Build, row: Row) -> None:
         build(verb="create", objectRef={"resource": "widgets"}, requestObject=rules("*", "*"))
     )
     assert found[f"{R}wildcard"] is None
+
+
+def test_a_rule_is_one_text_whatever_the_order_of_its_words() -> None:
+    one = {"verbs": ["list", "get"], "apiGroups": ["", "apps"], "resources": ["b", "a", "a"]}
+    other = {"resources": ["a", "b"], "verbs": ["get", "list"], "apiGroups": ["apps", ""]}
+    named = {"verbs": ["get"], "resourceNames": ["x"], "resources": ["secrets"]}
+    urls = {"verbs": ["*"], "nonResourceURLs": ["/metrics", "/healthz"]}
+    assert facet({"rules": [one, other, named, urls]})["rules"] == [
+        "get,list|,apps|a,b||",
+        "get,list|,apps|a,b||",
+        "get||secrets|x|",
+        "*||||/healthz,/metrics",
+    ]
+
+
+def test_no_name_reads_as_another_part_of_its_rule() -> None:
+    rule = {"verbs": ["get|*|secrets", "a,b"], "resources": ["*"], "resourceNames": ["100%7C"]}
+    (text,) = facet({"rules": [rule]})["rules"]
+    assert text == "a%2Cb,get%7C*%7Csecrets||*|100%257C|"
+
+
+@pytest.mark.parametrize("odd", [None, 5, "x", {}, {"verbs": "get"}, {"verbs": [1, None, {}]}, [1]])
+def test_an_odd_rule_allows_nothing(odd: Any) -> None:
+    assert facet({"rules": [odd]})["rules"] == ["||||"]

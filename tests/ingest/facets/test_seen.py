@@ -78,3 +78,19 @@ def test_lists_of_one_command_are_not_shared() -> None:
     first = complete({"process.command_line": "id -u"}, REDACTOR)
     first["process.args"].append("changed")
     assert complete({"process.command_line": "id -u"}, REDACTOR)["process.args"] == ["id", "-u"]
+
+
+def test_a_pod_has_its_uid_and_the_digest_of_its_image() -> None:
+    digest = "sha256:" + "a" * 64
+    pod = {
+        "orchestrator.resource.type": "pods",
+        "orchestrator.resource.id": "u-1",
+        "container.image.name": f"registry.example/web:1@{digest}",
+    }
+    found = complete(dict(pod), REDACTOR)
+    assert found["trailwarden.pod.uid"] == "u-1"
+    assert found["trailwarden.pod.image_digests"] == [digest]
+    told = complete({**pod, "trailwarden.pod.image_digests": ["told"]}, REDACTOR)
+    assert told["trailwarden.pod.image_digests"] == ["told"]
+    other = complete({**pod, "orchestrator.resource.type": "deployments"}, REDACTOR)
+    assert "trailwarden.pod.uid" not in other

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from ingest.facets.workload import BUILT_IN_CONTROLLERS, owner_text, workload_root
+from ingest.facets.workload import BUILT_IN_CONTROLLERS, owner, workload_root
 
 Build = Callable[..., dict[str, Any]]
 Row = Callable[..., dict[str, Any]]
@@ -143,5 +143,15 @@ def test_controllers_are_those_that_make_pods_for_others() -> None:
 @pytest.mark.parametrize("odd", [None, 5, [], [5], [{}], [{"controller": True}]])
 def test_odd_owner_references_are_none(odd: Any) -> None:
     body = {"metadata": {"ownerReferences": odd}}
-    assert owner_text(body) is None
+    assert owner(body) == (None, None)
     assert workload_root("pods", "own", controller("job"), body) == ("Pod", "own")
+
+
+def test_an_owner_is_the_one_that_controls() -> None:
+    references: list[dict[str, Any]] = [
+        {"kind": "A", "name": "a", "uid": "u-1"},
+        {"kind": "B", "name": "b", "uid": "u-2", "controller": True},
+    ]
+    assert owner({"metadata": {"ownerReferences": references}}) == ("B/b", "u-2")
+    references[1]["uid"] = 5
+    assert owner({"metadata": {"ownerReferences": references}}) == ("B/b", None)

@@ -419,3 +419,15 @@ def test_an_alert_of_many_or_long_fields_is_read_as_any_other() -> None:
 def test_a_process_may_have_another_tools_word_for_nothing_as_its_name(name: str) -> None:
     found = fields({"proc.name": name, "proc.pname": name})
     assert found["process.name"] == found["process.parent.name"] == name
+
+
+def test_a_digest_is_that_of_the_pods_image() -> None:
+    digest = "sha256:" + "a" * 64
+    found = fields({"container.image.digest": digest, "k8s.pod.uid": "u"})
+    assert found["trailwarden.pod.image_digests"] == [digest]
+    assert "trailwarden.tool.fields" not in found
+    odd: Any
+    for odd in ("latest", 5, [digest], {}, digest.upper()):
+        found = fields({"container.image.digest": odd})
+        assert "trailwarden.pod.image_digests" not in found
+        assert "container.image.digest" in found["trailwarden.tool.fields"]

@@ -349,3 +349,10 @@ def test_a_connection_that_is_not_waited_for_has_not_failed() -> None:
     args = [{"sockaddr_arg": {"family": "AF_INET", "addr": "192.0.2.1", "port": 443}}]
     body = {"return": {"int_arg": -115}}
     assert hook("sys_connect", args, **body).fields["event.outcome"] == "unknown"
+
+
+@pytest.mark.parametrize("odd", ["x", None, 5, ["sha256:" + "a" * 64]])
+def test_an_image_without_a_digest_has_none(odd: Any) -> None:
+    pod = {"name": "p", "container": {"image": {"id": odd, "name": "web"}}}
+    seen = only({"process_exec": {"process": {**PROCESS, "pod": pod}}})
+    assert "trailwarden.pod.image_digests" not in said(seen)

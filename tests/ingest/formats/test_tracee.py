@@ -443,3 +443,17 @@ def test_an_address_is_canonical_or_none(given: str, expected: str | None) -> No
     peer = {"sa_family": "AF_INET", "sin_addr": given, "sin_port": "1"}
     found = fields(old("security_socket_connect", {"remote_addr": peer}))
     assert found.get("destination.ip") == expected
+
+
+def test_both_generations_say_the_images_digests() -> None:
+    digest = "sha256:" + "a" * 64
+    image = {"name": "web", "repo_digests": [f"registry.example/web@{digest}", 5, "x"]}
+    for document in (
+        old(container={"id": "c", "image": "web", "imageDigest": f"registry.example/web@{digest}"}),
+        new(workload={"container": {"id": "c", "image": image}}),
+    ):
+        (one,) = decode(document, Around())
+        assert one.fields["trailwarden.pod.image_digests"] == [digest]
+    for odd in ("x", None, [digest], 5):
+        (one,) = decode(old(container={"id": "c", "imageDigest": odd}), Around())
+        assert "trailwarden.pod.image_digests" not in one.fields

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ingest.schema import SCHEMA_VERSION
+from ingest.schema import DTYPES, SCHEMA_VERSION
 from sinks.archive import (
     ArchiveDamagedError,
     SchemaUnknownError,
@@ -160,6 +160,27 @@ def test_events_of_the_first_version_have_no_repositories(
     assert column not in old.collect_schema()
     assert UP_CONVERSIONS[1](old).collect_schema()[column] == pl.String
     assert read_events(tmp_path).collect()[column].to_list() == [None, None]
+
+
+def test_events_of_the_second_version_have_no_state_of_pods(
+    tmp_path: Path, frame: Frame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "SCHEMA_VERSION", 2)
+    segment = SegmentWriter(tmp_path, "raw", 0, 0, None)
+    segment.write(frame(0, 2))
+    segment.close(2)
+    columns = [name for name in DTYPES if name.startswith("trailwarden.pod.")] + [
+        "trailwarden.rbac.rules",
+        "trailwarden.pod_spec.cpu_request",
+        "trailwarden.pod_spec.gpu_request",
+        "trailwarden.object.owner_uid",
+    ]
+    old = pl.scan_parquet(tmp_path / "raw" / "**" / "*.parquet").drop(columns)
+    new = UP_CONVERSIONS[2](old).collect_schema()
+    assert len(columns) == 11
+    assert {name: new[name] for name in columns} == {name: DTYPES[name] for name in columns}
+    assert set(new) == set(DTYPES)
+    assert read_events(tmp_path).select(columns).collect().null_count().row(0) == (2,) * 11
 
 
 def test_a_version_without_a_step_is_refused(

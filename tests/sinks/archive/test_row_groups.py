@@ -89,11 +89,11 @@ def test_a_segment_of_an_older_schema_gives_the_columns_of_today(
         write(tmp_path, [[frame(0, 3)]])
     found = row_groups(tmp_path, "raw", 0).groups
     assert found[0].segment.schema_version == SCHEMA_VERSION - 1
-    columns = ("log.offset", "trailwarden.pod_spec.repositories")
+    columns = ("log.offset", "trailwarden.pod.uid")
     events, unread = read_rows(found, columns)
     assert not unread
     assert events["log.offset"].to_list() == [0, 1, 2]
-    assert events["trailwarden.pod_spec.repositories"].null_count() == 3
+    assert events["trailwarden.pod.uid"].null_count() == 3
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_comes(
