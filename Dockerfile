@@ -11,6 +11,7 @@ RUN python -m venv /opt/build \
  && /opt/build/bin/python -m pip install --require-hashes --only-binary :all: --requirement requirements/build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY ingest ingest
+COPY models models
 COPY detectors detectors
 COPY sinks sinks
 COPY worker worker

@@ -6,7 +6,7 @@ import sys
 from importlib.metadata import packages_distributions
 from importlib.resources import files
 
-PACKAGES = ("ingest", "detectors", "sinks", "worker", "trailwarden")
+PACKAGES = ("ingest", "models", "detectors", "sinks", "worker", "trailwarden")
 
 
 def main() -> None:

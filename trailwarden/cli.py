@@ -13,10 +13,25 @@ from typing import Annotated
 import typer
 
 from trailwarden import __version__
-from trailwarden.commands import collect, kibana, quarantine, retention, rules, services
+from trailwarden.commands import (
+    collect,
+    findings,
+    kibana,
+    models,
+    quarantine,
+    retention,
+    rules,
+    services,
+)
 from trailwarden.commands.doctor import DOCTOR_EXAMPLES, doctor
+from trailwarden.commands.evaluate import EXAMPLES as EVALUATE_EXAMPLES
+from trailwarden.commands.evaluate import evaluate
 from trailwarden.commands.ledger import EXAMPLES as LEDGER_EXAMPLES
 from trailwarden.commands.ledger import ledger
+from trailwarden.commands.options import (
+    Level,  # noqa: TC001 - typer reads the annotations
+    RuleFolders,  # noqa: TC001 - as above
+)
 from trailwarden.commands.policy import EXAMPLES as POLICY_EXAMPLES
 from trailwarden.commands.policy import policy
 from trailwarden.commands.replay import EXAMPLES as REPLAY_EXAMPLES
@@ -24,6 +39,10 @@ from trailwarden.commands.replay import replay
 from trailwarden.commands.run import EXAMPLES as RUN_EXAMPLES
 from trailwarden.commands.run import run
 from trailwarden.commands.setup import SETUP_EXAMPLES, setup
+from trailwarden.commands.simulate import EXAMPLES as SIMULATE_EXAMPLES
+from trailwarden.commands.simulate import simulate
+from trailwarden.commands.train import EXAMPLES as TRAIN_EXAMPLES
+from trailwarden.commands.train import train
 from trailwarden.commands.verify import EXAMPLES as VERIFY_EXAMPLES
 from trailwarden.commands.verify import verify
 
@@ -34,16 +53,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Severity(StrEnum):
-    """Severities of findings, from least to most."""
-
-    INFORMATIONAL = "informational"
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
 
 
 class Format(StrEnum):
@@ -125,14 +134,7 @@ def scan(
             "--format", metavar="FORMAT", help="Format of the input: auto or kubernetes-audit."
         ),
     ] = Format.AUTO,
-    rules: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="DIR",
-            help="Sigma rules to use instead of the shipped ones; may be repeated. "
-            "The word `default` stands for the shipped ones.",
-        ),
-    ] = None,
+    rules: RuleFolders = None,
     trusted_proxy: Annotated[
         list[str] | None,
         typer.Option(
@@ -150,7 +152,7 @@ def scan(
         ),
     ] = None,
     fail_on: Annotated[
-        Severity | None,
+        Level | None,
         typer.Option(
             metavar="SEVERITY",
             help="Exit with 3 if there is a finding of this severity or above: informational, "
@@ -197,6 +199,10 @@ app.add_typer(collect.app, name="collect")
 app.command(epilog=SETUP_EXAMPLES)(setup)
 app.command(epilog=DOCTOR_EXAMPLES)(doctor)
 app.command(epilog=LEDGER_EXAMPLES)(ledger)
+app.command(epilog=TRAIN_EXAMPLES)(train)
+app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
+app.add_typer(findings.app, name="findings")
+app.add_typer(models.app, name="models")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(retention.app, name="retention")
 app.add_typer(rules.app, name="rules")
@@ -205,3 +211,4 @@ app.add_typer(services.app, name="services")
 app.add_typer(kibana.app, name="kibana")
 app.command(epilog=POLICY_EXAMPLES)(policy)
 app.command(epilog=REPLAY_EXAMPLES)(replay)
+app.command(epilog=SIMULATE_EXAMPLES)(simulate)

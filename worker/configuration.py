@@ -292,6 +292,18 @@ class Rules(_Group):
     )
 
 
+class Models(_Group):
+    """Learned models: where they are, and whose signatures count."""
+
+    folder: Path = _setting(
+        Path("trailwarden-models"), "holds NAME/VERSION/ and which versions are in use"
+    )
+    trusted_keys: list[str] = _setting(
+        [],
+        "public keys, `ed25519:...`, whose models are loaded; `trailwarden models key` makes one",
+    )
+
+
 class Settings(BaseSettings):
     """All settings. The environment wins over the file: TRAILWARDEN_KAFKA__GROUP and so on."""
 
@@ -318,6 +330,7 @@ class Settings(BaseSettings):
     foreign: Foreign = Foreign()
     site: Site = Site()
     rules: Rules = Rules()
+    models: Models = Models()
     exceptions: list[dict[str, Any]] = _setting(
         [], "what rules are not to report at this site, each with owner, reason, end and scope"
     )

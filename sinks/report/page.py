@@ -1,6 +1,6 @@
 """A report in, one self-contained HTML page out.
 
-Separate because it is the only place that knows the template engine. The page loads nothing: its
+Separate from what the page says. The page loads nothing: its
 style and its charts (SVG) are inside, it has no script, and its Content-Security-Policy forbids
 both; what a reader filters with is CSS. So it can be mailed, archived and opened from a disk
 without a question, and a hostile value that got past the escaping would still not run.
@@ -9,20 +9,17 @@ without a question, and a hostile value that got past the escaping would still n
 from __future__ import annotations
 
 from collections import Counter
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from detectors.attack import NOTICE, TECHNIQUES, technique_url
+from detectors.attack import NOTICE, TECHNIQUES
 from sinks.report.coverage import attack_coverage
+from sinks.report.environment import environment
 from sinks.report.finding import Finding, read_finding
 from sinks.report.groups import group_findings
 from sinks.report.model import CATEGORIES, Report, Severity
 from sinks.report.tally import Tally, tally_by, tally_categories, tally_severities
 from sinks.report.timeline import timeline
-from sinks.report.verdict import caveats, counted, sized, timed, verdict
-from sinks.report.visible import marked, prose, shown, web_link
+from sinks.report.verdict import caveats, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +41,7 @@ def render(report: Report) -> str:
     groups = group_findings(findings, report.detail_limit)
     detailed = sum(len(group.entries) for group in groups)
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             report=report,
@@ -101,26 +98,3 @@ def _tallies(report: Report, findings: Sequence[Finding]) -> dict[str, Tally]:
             notes=titles,
         ),
     }
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("sinks.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    environment.filters |= {
-        "value": marked,
-        "prose": prose,
-        "web_link": web_link,
-        "technique_url": technique_url,
-        "counted": counted,
-        "sized": sized,
-        "timed": timed,
-    }
-    return environment

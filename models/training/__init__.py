@@ -1,0 +1,4 @@
+"""Fitting and evaluating models: the only place that may use scikit-learn and NumPy.
+
+No worker imports anything of this package; `trailwarden train` and `evaluate` do.
+"""

@@ -1,0 +1,267 @@
+"""From a log to a model, and from a model to what it is worth, as somebody types it."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+
+import orjson
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from models.store.keys import make_key
+from tests.models.event_rows import MONDAY, break_in, event_frame, quiet_time
+from trailwarden.cli import app
+
+END = MONDAY + timedelta(hours=2)
+
+
+@dataclass(frozen=True)
+class Trained:
+    events: Path
+    labels: Path
+    key: Path
+    public: str
+    models: Path
+
+    @property
+    def forest(self) -> Path:
+        return self.models / "session-forest" / "20261116t100000-0"
+
+
+def run(*words: object) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    return done.exit_code, done.stdout, done.stderr
+
+
+def unboxed(text: str) -> str:
+    """Return what is said in a box, in one line."""
+    return " ".join(text.replace("│", " ").split())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("training")
+    later = [
+        row | {"@timestamp": row["@timestamp"] + timedelta(hours=2)}  # type: ignore[operator]
+        for row in quiet_time(hours=1, seed=2)
+    ]
+    events = event_frame([*quiet_time(), *later, *break_in(2 * 3_600 + 1_805)])
+    events.write_parquet(folder / "events.parquet")
+    bad = events.filter(pl.col("kubernetes.audit.auditID").is_not_null())
+    lines = [
+        {"auditID": audit, "stage": "ResponseComplete", "uri": uri, "role": "attack"}
+        | {"scenario": "theft", "round": 0}
+        for audit, uri in bad.select(
+            "kubernetes.audit.auditID", "kubernetes.audit.requestURI"
+        ).iter_rows()
+    ]
+    (folder / "labels.jsonl").write_bytes(b"\n".join(orjson.dumps(line) for line in lines))
+    public = make_key(folder / "key.pem")
+    made = Trained(
+        folder / "events.parquet",
+        folder / "labels.jsonl",
+        folder / "key.pem",
+        public,
+        folder / "models",
+    )
+    code, out, err = run(
+        *("train", made.events, "--key", made.key, "--to", END.isoformat(), "--out", made.models)
+    )
+    assert (code, err) == (0, "")
+    assert str(made.forest) in out
+    return made
+
+
+def evaluated(made: Trained, *more: object, model: Path | None = None) -> tuple[int, str, str]:
+    return run(
+        *("evaluate", model or made.forest, made.events, "--labels", made.labels),
+        *("--trusted-key", made.public, *more),
+    )
+
+
+def test_what_is_trained_says_what_it_was_made_from(trained: Trained) -> None:
+    manifest = orjson.loads((trained.forest / "manifest.json").read_bytes())
+    assert manifest["kind"] == "session-forest"
+    assert manifest["window"]["end"] == "2026-11-16T10:00:00Z"
+    assert {"polars", "scikit-learn"} <= set(manifest["libraries"])
+
+
+@pytest.mark.parametrize("kind", ["session-forest", "session-histogram", "volume", "login"])
+def test_the_same_events_and_seed_write_the_same_bytes(
+    kind: str, trained: Trained, tmp_path: Path
+) -> None:
+    written = []
+    for name in ("a", "b"):
+        out = tmp_path / name
+        options = ("--key", trained.key, "--seed", 3, "--kind", kind, "--out", out)
+        assert run("train", trained.events, *options)[0] == 0
+        written.append({p.name: p.read_bytes() for p in out.rglob("*") if p.is_file()})
+    assert written[0] == written[1]
+
+
+def test_a_version_is_never_written_twice(trained: Trained) -> None:
+    again = run(
+        *("train", trained.events, "--key", trained.key, "--to", END.isoformat()),
+        *("--out", trained.models),
+    )
+    assert again[0] == 1
+    assert "never written twice" in again[2]
+
+
+def test_an_evaluation_compares_with_the_simple_methods(trained: Trained) -> None:
+    code, out, err = evaluated(trained, "--json", "--budget", 20, "--budget", 100)
+    assert (code, err) == (0, "")
+    document = orjson.loads(out)
+    names = [result["name"] for result in document["results"]]
+    assert names == [
+        "session-forest",
+        "volume z-score",
+        "plain frequency",
+        "isolation forest on raw counts",
+    ]
+    model = document["results"][0]
+    # 360 events and 40 of the break-in: at 100 per 10,000, four findings.
+    assert [each["findings"] for each in model["budgets"]] == [0, 4]
+    assert model["budgets"][1]["kinds"][0]["found"] == 1
+    assert model["budgets"][1]["recall"] == 1
+    assert model["average_precision"] == 1
+    assert document["learned_events"] == 720
+    assert model["findings"][0]["entity"] == "person-0"
+
+
+def test_only_what_came_after_training_is_scored(trained: Trained) -> None:
+    document = orjson.loads(evaluated(trained, "--json")[1])
+    assert document["results"][0]["events"] == 400
+    refused = evaluated(trained, "--from", "2026-11-16T09:00:00")
+    assert refused[0] == 2
+    assert "learned from later events" in unboxed(refused[2])
+
+
+def test_people_see_methods_and_kinds_and_where_the_page_is(
+    trained: Trained, tmp_path: Path
+) -> None:
+    code, out, _ = evaluated(trained, "--out", tmp_path / "page", "--budget", 100)
+    assert code == 0
+    for shown in ("session-forest", "plain frequency", "theft", "1 of 1", "evaluation.html"):
+        assert shown in out
+    html = (tmp_path / "page" / "evaluation.html").read_text()
+    assert "person-0" in html
+    assert "<script" not in html
+    assert orjson.loads((tmp_path / "page" / "evaluation.json").read_bytes())["title"]
+
+
+def test_a_tampered_model_is_refused(trained: Trained, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in trained.forest.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    manifest = (copy / "manifest.json").read_bytes()
+    (copy / "manifest.json").write_bytes(manifest.replace(b'"seed": 0', b'"seed": 1'))
+    code, out, err = evaluated(trained, model=copy)
+    assert (code, out) == (1, "")
+    assert "untrusted" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("train", "EVENTS", "--key", "nowhere.pem"), 2, "models key"),
+        (("train", "nowhere.log", "--key", "KEY"), 1, "nowhere.log"),
+        (("train", "EVENTS", "--key", "KEY", "--to", "2020-01-01"), 1, "no events"),
+        (("train", "EVENTS", "--key", "KEY", "--to", "soon"), 2, "neither a day nor a time"),
+        (("train", "EVENTS", "--key", "KEY", "--kind", "magic"), 2, "magic"),
+        (("train", "LABELS", "--key", "KEY"), 1, "no events"),
+        (("evaluate", "MODEL", "EVENTS", "--labels", "LABELS"), 2, "--trusted-key"),
+        (
+            ("evaluate", "MODEL", "EVENTS", "--labels", "none.jsonl", "--trusted-key", "PUBLIC"),
+            1,
+            "none.jsonl",
+        ),
+        (
+            ("evaluate", "MODEL", "none.log", "--labels", "LABELS", "--trusted-key", "PUBLIC"),
+            1,
+            "none.log",
+        ),
+        (
+            ("evaluate", "nowhere", "EVENTS", "--labels", "LABELS", "--trusted-key", "PUBLIC"),
+            1,
+            "nowhere",
+        ),
+        (
+            ("evaluate", "MODEL", "EVENTS", "--labels", "LABELS", "--trusted-key", "abc"),
+            2,
+            "no public key",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(
+    words: tuple[str, ...], code: int, said: str, trained: Trained, tmp_path: Path
+) -> None:
+    places = {
+        "EVENTS": trained.events,
+        "KEY": trained.key,
+        "MODEL": trained.forest,
+        "LABELS": trained.labels,
+        "PUBLIC": trained.public,
+    }
+    out = ("--out", tmp_path / "out") if words[0] == "train" else ()
+    done = run(*(places.get(word, word) for word in words), *out)
+    assert done[0] == code
+    assert said in unboxed(done[2])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_without_the_extra_the_command_says_how_to_get_it(
+    command: str, trained: Trained, root: Path
+) -> None:
+    words = {
+        "train": ["train", str(trained.events), "--key", str(trained.key)],
+        "evaluate": ["evaluate", str(trained.forest), "x", "--labels", str(trained.labels)],
+    }[command]
+    program = (
+        "import sys; sys.modules['sklearn'] = None; "
+        f"from trailwarden.cli import app; app({words!r})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        "trailwarden: training needs scikit-learn: pip install 'trailwarden[training]'\n"
+    )
+
+
+def test_what_of_a_log_cannot_be_read_is_said_and_the_rest_is_used(
+    root: Path, trained: Trained, tmp_path: Path
+) -> None:
+    with gzip.open(root / "examples" / "sample-audit.log.gz") as sample:
+        lines = list(islice(sample, 200))
+    (tmp_path / "audit.log").write_bytes(b"".join([*lines, b"{no json\n"]))
+    code, out, err = run(
+        *("train", tmp_path / "audit.log", "--kind", "login", "--key", trained.key),
+        *("--out", tmp_path / "models"),
+    )
+    assert code == 1
+    assert "Written: " in out
+    assert "quarantined: 1 " in err
+
+
+def test_a_log_is_trained_from_as_it_stands(root: Path, trained: Trained, tmp_path: Path) -> None:
+    log = root / "examples" / "sample-audit.log.gz"
+    code, out, err = run(
+        *("train", log, "--kind", "volume", "--key", trained.key, "--cluster", "prod"),
+        *("--out", tmp_path, "--model-version", "1"),
+    )
+    assert (code, err) == (0, "")
+    assert "volume from" in out
+    levels = pl.read_ipc(tmp_path / "volume" / "1" / "levels.arrow")
+    assert set(levels["cluster"]) == {"prod"}
