@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, KafkaException
 from ingest.collectors.inbox import Inbox, InboxFailedError, InboxOptions
 from ingest.collectors.producer import ProducerFailedError, RecordProducer
 from ingest.envelope import Envelope, Format
+from ingest.verdict import Choice, Verdict, verdict_record
 from sinks import topics
 from sinks.kafka_admin import KafkaAdmin, KafkaAdminError
 from sinks.quarantine import QuarantineError, QuarantineTopic
@@ -58,12 +59,12 @@ class Names:
         )
 
 
-def send(config: Config, topic: str) -> None:
+def send(config: Config, topic: str, envelope: Envelope = ENVELOPE, value: bytes = b"{}") -> None:
     """Send one record as collectors do."""
     answers: list[str | None] = []
     producer = RecordProducer(config, topic)
     try:
-        producer.send(ENVELOPE, b"{}", answers.append)
+        producer.send(envelope, value, answers.append)
         producer.flush(DEADLINE_S)
     except ProducerFailedError as error:
         raise RefusedError(str(error)) from error
@@ -235,6 +236,20 @@ def replay(config: Config, names: Names) -> None:
     send(config, names("raw"))
 
 
+def analyst(config: Config, names: Names) -> None:
+    """Say what a finding turned out to be."""
+    said = Verdict(
+        finding="0" * 32,
+        rule="",
+        cluster="prod",
+        verdict=Choice.BENIGN,
+        author="jane",
+        time=datetime.now(UTC),
+        note="",
+    )
+    send(config, names("raw"), *verdict_record(said))
+
+
 ROLES: dict[str, Callable[[Config, Names], None]] = {
     role.__name__: role
     for role in (
@@ -247,6 +262,7 @@ ROLES: dict[str, Callable[[Config, Names], None]] = {
         ledger,
         quarantine,
         replay,
+        analyst,
     )
 }
 

@@ -22,12 +22,14 @@ from sinks.elasticsearch.retention import apply_retention
 from sinks.elasticsearch.setup_check import checker
 from sinks.elasticsearch.templates import SetupOptions
 from sinks.elasticsearch.transport import NotAllowedError, ask
+from sinks.elasticsearch.triage import search_findings, set_triage
 from tests.authority import Authority
 from tests.permissions_table import Privilege, elasticsearch_privileges
 from tests.tls_front import Account, TlsFront
 
 PRIVILEGES = elasticsearch_privileges()
 DAY = "events-2026.01.01"
+FINDINGS_DAY = "findings-2026.01.01"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SOURCE = b'{"@timestamp": "2026-01-01T00:00:00.000Z", "event.kind": "event"}'
 RUN = f"tw-permissions-{uuid.uuid4().hex[:8]}"
@@ -35,9 +37,12 @@ RUN = f"tw-permissions-{uuid.uuid4().hex[:8]}"
 
 def worker(client: Client, prefix: str) -> None:
     writer = BulkWriter(client, 1 << 20, check=checker(client, prefix))
-    writer.add(Document(f"{prefix}-events-2026.01.02", "1", SOURCE))
+    day = f"{prefix}-events-2026.01.02"
+    writer.add(Document(day, "1", SOURCE))
     assert writer.flush() is None
     assert writer.created() == ["1"]
+    writer.add(Document(day, "1", b'{"trailwarden.episode.closed": true}', is_update=True))
+    assert writer.flush() is None
 
 
 def retention(client: Client, prefix: str) -> None:
@@ -59,11 +64,17 @@ def reader(client: Client, prefix: str) -> None:
     assert sum(page.height for page in pages) == 1
 
 
+def analyst(client: Client, prefix: str) -> None:
+    (held,) = search_findings(client, prefix, [], 2)
+    set_triage(client, held, {"verdict": "benign"})
+
+
 ROLES: dict[str, Callable[[Client, str], None]] = {
     "worker": worker,
     "retention": retention,
     "setup": setup_all,
     "reader": reader,
+    "analyst": analyst,
 }
 
 
@@ -118,8 +129,9 @@ def act(front: TlsFront, authority: Authority, node: Client, role: str, name: st
     prefix = f"{RUN}-{name}"
     if role != "setup":
         setup.apply(node, SetupOptions(prefix, replicas=0))
-    if role in {"retention", "reader"}:
-        answer = ask(node, "PUT", f"/{prefix}-{DAY}/_create/1?refresh=true", SOURCE)
+    if role in {"retention", "reader", "analyst"}:
+        day = FINDINGS_DAY if role == "analyst" else DAY
+        answer = ask(node, "PUT", f"/{prefix}-{day}/_create/1?refresh=true", SOURCE)
         assert answer.status == 201
     elif role == "setup":
         ask(node, "PUT", f"/{prefix}-{DAY}", b"{}")
