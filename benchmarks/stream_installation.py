@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 READY_S: Final = 180.0
-START_S: Final = 60.0
 STOP_S: Final = 120.0
 PARTITIONS: Final = 8
 EVENTS: Final = "trailwarden_events_total"

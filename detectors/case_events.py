@@ -14,6 +14,7 @@ from detectors.record_time import START
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.record import Records
 from ingest.redact.token import Redactor
+from ingest.unix_time import unix_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +27,7 @@ CLUSTER: Final = "c"
 """Name of the cluster of a record whose case names none."""
 
 _SETTINGS: Final = NormalizeSettings(CLUSTER, Redactor(b"of cases, which hold no secret"))
-_START_US: Final = int(START.timestamp()) * 1_000_000
+_START_US: Final = unix_us(START)
 _NUMBER: Final = "log.offset"
 
 

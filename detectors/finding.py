@@ -21,6 +21,7 @@ from detectors.site import Site
 from ingest.ids import finding_id, workload_act_id
 from ingest.redact.token import MASKED, TOKEN_PATTERN
 from ingest.schema import POD_SPEC_PREFIX
+from ingest.unix_time import unix_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -183,8 +184,8 @@ def _finding(
         **related_fields(event),
         **_evidence(event, matched),
     }
-    micros = 0 if time is None else int(time.timestamp()) * 1_000_000 + time.microsecond
-    return Finding(identifier, (micros, event["event.id"]), severity.level, document)
+    time_us = 0 if time is None else unix_us(time)
+    return Finding(identifier, (time_us, event["event.id"]), severity.level, document)
 
 
 def _told_apart(matched: list[str], severity: Severity) -> list[str]:

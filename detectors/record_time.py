@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from detectors.json_path import Json, PathError, get_at, set_at
+from ingest.unix_time import unix_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,9 +102,9 @@ def _rewritten(old: Json, time: datetime) -> Json:
     if isinstance(old, bool) or not isinstance(old, int | float) or old < 0:
         raise TimeError(f"{old!r} is no time")
     per_second = next(factor for least, factor in _PER_SECOND if old >= least)
-    seconds = (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-    exact = seconds * per_second // 10**6
-    return exact if isinstance(old, int) else seconds / 10**6
+    time_us = unix_us(time)
+    exact = time_us * per_second // 10**6
+    return exact if isinstance(old, int) else time_us / 10**6
 
 
 def _iso(old: str, time: datetime) -> str:

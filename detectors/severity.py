@@ -1,7 +1,8 @@
 """A detection, its event and the site become a level in context, with reasons in words.
 
 Separate from the finding because the scale and every reason to depart from it are written down in
-one place (docs/severity.md). Pure: the same event and site give the same level in a replay.
+one place (docs/severity.md). Pure: the same event and site give the same level in a replay, in any
+cut of batches and after a restart, so nothing here remembers anything.
 """
 
 from __future__ import annotations
@@ -48,7 +49,6 @@ def in_context(
     site: Site,
     *,
     bases: Sequence[Rule] = (),
-    routine: bool | None = None,
 ) -> Severity:
     """Return how serious it is that ``detection`` holds for ``event`` at ``site``.
 
@@ -57,13 +57,10 @@ def in_context(
     Parameters
         event: column name -> value; of a correlation the event that completes the match.
         bases: of a correlation the rules that it joins.
-        routine: whether the actor does this regularly; None: nobody knows.
     """
     asking = (detection,) if isinstance(detection, Rule) else tuple(bases)
     up = [*_raising(event, site, asking)]
     down = [*_lowering(detection, event, site, asking)]
-    if routine:
-        down.append("it is routine for whoever did it")
     if not (up or down):
         return Severity(detection.level)
     step = bool(up) - bool(down)

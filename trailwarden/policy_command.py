@@ -7,7 +7,7 @@ Separate from the options so that they can be shown without loading Polars, and 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 import typer
@@ -28,6 +28,7 @@ from ingest.sources.read import read_records
 from trailwarden.exit_code import ExitCode
 from trailwarden.policy_output import note_of, print_json, print_result
 from trailwarden.rules_pack import bases_of, folders_of
+from worker.scan import gathered
 from worker.settings import DEFAULT_CLUSTER
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 
     from detectors.policy.audit_policy import AuditPolicy
     from ingest.record import Records
-
-_BATCH_RECORDS: Final = 10_000
-_BATCH_BYTES: Final = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,23 +169,10 @@ def _events(paths: Sequence[str], problems: list[str]) -> Iterator[pl.DataFrame]
     problems += [f"{printable(p.path)}: {printable(p.message)}" for p in files.problems]
     settings = NormalizeSettings(DEFAULT_CLUSTER)
     for path in files.files:
-        for batch in _batches(read_records(path)):
+        for batch in gathered(read_records(path)):
             for chunk in batch:
                 problems += [f"{printable(p.path)}: {printable(p.message)}" for p in chunk.problems]
             yield _with_sizes(normalize(batch, settings).events, batch)
-
-
-def _batches(chunks: Iterator[Records]) -> Iterator[list[Records]]:
-    batch: list[Records] = []
-    count = size = 0
-    for chunk in chunks:
-        batch.append(chunk)
-        count += len(chunk.raws)
-        size += sum(map(len, chunk.raws))
-        if count >= _BATCH_RECORDS or size >= _BATCH_BYTES:
-            yield batch
-            batch, count, size = [], 0, 0
-    yield batch
 
 
 def _with_sizes(events: pl.DataFrame, batch: list[Records]) -> pl.DataFrame:

@@ -61,7 +61,7 @@ def run_scan(options: ScanOptions, _input_format: str) -> ExitCode:
     settings = _settings(options)
     collect_rarely()
     try:
-        delivery = _delivery(options)
+        delivery = _delivery(options.elasticsearch, settings.service)
         with progress_of(options.paths) as progress:
             result = scan(settings, _DETAILED, progress, delivery)
     except InvalidRulesError as error:
@@ -78,12 +78,12 @@ def run_scan(options: ScanOptions, _input_format: str) -> ExitCode:
     return code if delivery is None else _delivered(delivery, code)
 
 
-def _delivery(options: ScanOptions) -> Delivery | None:
-    if options.elasticsearch is None:
+def _delivery(url: str | None, service: Settings | None) -> Delivery | None:
+    if url is None:
         return None
     from trailwarden.scan_delivery import delivery_to  # noqa: PLC0415 - loads the client
 
-    return delivery_to(options.elasticsearch, options.config)
+    return delivery_to(url, service)
 
 
 def _delivered(delivery: Delivery, code: ExitCode) -> ExitCode:

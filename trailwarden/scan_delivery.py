@@ -15,20 +15,22 @@ from worker.delivery import Delivery, Patience
 from worker.elasticsearch_client import connect_elasticsearch
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sinks.elasticsearch.bulk import BulkCounts
+    from worker.configuration import Settings
 
 
-def delivery_to(url: str, config: Path | None) -> Delivery:
+def delivery_to(url: str, settings: Settings | None) -> Delivery:
     """Connect, and see to it that all is set up.
+
+    Parameters
+        settings: None: those of the environment alone.
 
     Raises
         typer.BadParameter: settings that cannot be used.
         worker.scan.DeliveryFailedError: Elasticsearch is not there, or not as needed.
     """
     try:
-        settings = load_settings(config)
+        settings = settings or load_settings(None)
         elastic = settings.elasticsearch.model_copy(update={"url": url})
         client = connect_elasticsearch(elastic)
     except InvalidSettingsError as error:

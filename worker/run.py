@@ -146,6 +146,8 @@ class Service:
             while left:
                 left.pop(0).close()
         except _STOPS as error:
+            if isinstance(error, QuarantineLimitError):
+                self._tell_limit(error)
             for source in left:
                 source.abandon()
             raise _StoppedLoudlyError from error

@@ -155,10 +155,7 @@ def _requests() -> Iterable[Request]:
             for verb in RESOURCE_VERBS:
                 yield _request(verb, group, resource, "")
             for subresource in SUBRESOURCES.get(resource, ()):
-                verbs = (
-                    ("create", "get") if subresource in CONNECTED else ("create", "patch", "update")
-                )
-                for verb in ("get",) if subresource == "log" else verbs:
+                for verb in _verbs_of(subresource):
                     yield _request(verb, group, resource, subresource)
 
 

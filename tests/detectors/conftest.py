@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from detectors.cases import load_cases
 from detectors.sigma.compiler import load_pack, load_rules
 from detectors.sigma.errors import InvalidRulesError
 from detectors.site import Site
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from detectors.cases import Case
     from detectors.sigma.pack import Pack
     from detectors.sigma.rule import Rule
 
+    LoadCases = Callable[[str], tuple[Case, ...]]
     LoadPack = Callable[..., Pack]
     PackProblems = Callable[..., list[tuple[str, int, int, str]]]
     Load = Callable[[str], Rule]
@@ -85,6 +88,29 @@ def matching(load: Load, events: Events) -> Matching:
         return verdict
 
     return match
+
+
+@pytest.fixture
+def cases(folder: Path) -> LoadCases:
+    """Load the cases of a rule; the module's own ``folder`` has the base records."""
+
+    def load_text(text: str) -> tuple[Case, ...]:
+        (folder / "rule.cases.yml").write_text(text)
+        return load_cases(folder / "rule.yml", folder / "bases").cases
+
+    return load_text
+
+
+@pytest.fixture
+def bad_cases(cases: LoadCases) -> Refused:
+    """Load cases that must be refused; return (line, column, message) of each problem."""
+
+    def refuse(text: str) -> list[tuple[int, int, str]]:
+        with pytest.raises(InvalidRulesError) as caught:
+            cases(text)
+        return [(error.line, error.column, error.message) for error in caught.value.errors]
+
+    return refuse
 
 
 @pytest.fixture

@@ -37,21 +37,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def cases(folder: Path) -> Load:
-    def load(text: str) -> tuple[Case, ...]:
-        (folder / "rule.cases.yml").write_text(text)
-        return load_cases(folder / "rule.yml", folder / "bases").cases
-
-    return load
-
-
-@pytest.fixture
-def bad(cases: Load) -> Refused:
+def bad(bad_cases: Refused) -> Refused:
     def refuse(item: str) -> list[tuple[int, int, str]]:
         """Refuse one record of a sequence; its line is the fourth, behind eight characters."""
-        with pytest.raises(InvalidRulesError) as caught:
-            cases(f"match:\n  - name: a\n    sequence:\n      - {item}\n{OTHER}")
-        return [(error.line, error.column, error.message) for error in caught.value.errors]
+        return bad_cases(f"match:\n  - name: a\n    sequence:\n      - {item}\n{OTHER}")
 
     return refuse
 

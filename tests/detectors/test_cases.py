@@ -45,25 +45,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def cases(folder: Path) -> Load:
-    def load(text: str) -> tuple[Case, ...]:
-        (folder / "rule.cases.yml").write_text(text)
-        return load_cases(folder / "rule.yml", folder / "bases").cases
-
-    return load
-
-
-@pytest.fixture
-def bad(cases: Load) -> Refused:
-    def refuse(text: str) -> list[tuple[int, int, str]]:
-        with pytest.raises(InvalidRulesError) as caught:
-            cases(text)
-        return [(error.line, error.column, error.message) for error in caught.value.errors]
-
-    return refuse
-
-
 def test_a_case_is_a_base_record_with_changes(cases: Load) -> None:
     first, second = cases(GOOD)
 
@@ -136,9 +117,9 @@ no_match: [{name: as recorded, base: line}]
     ],
 )
 def test_a_base_is_changed_in_its_own_way_alone(
-    bad: Refused, keys: str, column: int, words: str
+    bad_cases: Refused, keys: str, column: int, words: str
 ) -> None:
-    found = bad(f"match: [{{name: changed, {keys}}}]\nno_match: [{{name: b, base: line}}]\n")
+    found = bad_cases(f"match: [{{name: changed, {keys}}}]\nno_match: [{{name: b, base: line}}]\n")
 
     assert [(line, at) for line, at, _ in found] == [(1, column)]
     assert words in found[0][2]
@@ -172,9 +153,9 @@ def test_a_base_is_changed_in_its_own_way_alone(
     ],
 )
 def test_a_wrong_case_is_refused_at_its_place(
-    bad: Refused, old: str, new: str, place: tuple[int, int], words: str
+    bad_cases: Refused, old: str, new: str, place: tuple[int, int], words: str
 ) -> None:
-    found = bad(GOOD.replace(old, new, 1))
+    found = bad_cases(GOOD.replace(old, new, 1))
 
     assert [message for *at, message in found if tuple(at) == place and words in message]
 
@@ -207,9 +188,9 @@ def test_a_wrong_case_is_refused_at_its_place(
     ],
 )
 def test_both_kinds_of_case_are_required(
-    bad: Refused, text: str, problems: list[tuple[int, int, str]]
+    bad_cases: Refused, text: str, problems: list[tuple[int, int, str]]
 ) -> None:
-    found = bad(text)
+    found = bad_cases(text)
 
     assert [problem[:2] for problem in found] == [problem[:2] for problem in problems]
     for (_, _, message), (_, _, words) in zip(found, problems, strict=True):

@@ -139,9 +139,9 @@ def test_a_person_who_only_reads_in_an_automated_namespace_raises_nothing(make: 
 
 def test_reasons_count_as_one_step_each_way_together(make: Make) -> None:
     both = FORBIDDEN | {"trailwarden.dry_run": True}
-    severity = in_context(make(level="critical"), EVENT | both, LOW, routine=True)
+    severity = in_context(make(level="critical"), EVENT | both, LOW)
     assert severity.level is Level.HIGH
-    assert len(severity.reasons) == 4
+    assert len(severity.reasons) == 3
     severity = in_context(make(), EVENT | both, CRITICAL)
     assert severity.level is Level.MEDIUM
     assert [reason.partition(":")[0] for reason in severity.reasons] == [
@@ -152,13 +152,6 @@ def test_reasons_count_as_one_step_each_way_together(make: Make) -> None:
 def test_the_ends_of_the_scale_hold(make: Make) -> None:
     assert in_context(make(level="critical"), EVENT, CRITICAL).level is Level.CRITICAL
     assert in_context(make(level="informational"), EVENT, LOW).level is Level.INFORMATIONAL
-
-
-@pytest.mark.parametrize(("routine", "level"), [(None, "medium"), (False, "medium"), (True, "low")])
-def test_routine_lowers_and_not_knowing_does_not(
-    make: Make, routine: bool | None, level: str
-) -> None:
-    assert in_context(make(), EVENT, Site(), routine=routine).level == level
 
 
 @pytest.mark.parametrize(

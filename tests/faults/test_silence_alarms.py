@@ -19,7 +19,9 @@ from sinks.alarm import AlarmName
 from tests.e2e.commands import service
 from tests.faults.fleet import wait_for
 from tests.faults.harness import Harness, harness
+from tests.faults.planted import Planted, Verdict
 from tests.faults.receiver import Receiver
+from tests.faults.sender import Sender
 from tests.faulty_proxy import Fault, FaultyProxy
 
 pytestmark = pytest.mark.integration
@@ -92,6 +94,26 @@ def test_a_source_that_stops_is_told_of_and_its_return_as_well(
                 told_within(receiver, AlarmName.SOURCE_SILENT, TOLD_S, resolved=True)
             print(f"a silent source is told of after {after_s:.1f} s, silence_s {SILENCE_S:g}")
             fleet.stop_all()
+
+
+def test_a_worker_that_stops_for_its_quarantine_limit_tells_why(
+    tmp_path: Path, kafka: str, elasticsearch_url: str
+) -> None:
+    limit = {"quarantine_window": 100, "quarantine_share": 0.25}
+    with Receiver() as receiver:
+        notify = {"webhook_url": receiver.url}
+        with (
+            harness(tmp_path, kafka, elasticsearch_url, notify=notify, worker=limit) as world,
+            world.fleet() as fleet,
+        ):
+            with Sender(world.connection, world.settings.kafka.raw_topic) as sender:
+                for _ in range(200):
+                    sender.send(Planted("berlin", b"no event", Verdict.BAD))
+            worker = fleet.start("one")
+            wait_for(lambda: not worker.is_alive, TOLD_S, "the worker stops")
+            told_within(receiver, AlarmName.QUARANTINE_LIMIT, 1.0, resolved=False)
+    (alarm,) = named(receiver, AlarmName.QUARANTINE_LIMIT, resolved=False)
+    assert "worker.quarantine_share (0.25)" in str(alarm)
 
 
 def test_workers_that_hang_are_told_of_by_a_collector(

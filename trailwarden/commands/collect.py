@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from trailwarden.commands.options import Config  # noqa: TC001 - typer reads the annotations
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -17,11 +19,6 @@ app = typer.Typer(no_args_is_help=True)
 def collect() -> None:
     """Bring records to Kafka."""
 
-
-Config = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", envvar="TRAILWARDEN_CONFIG", help="File of settings, YAML."),
-]
 
 _WEBHOOK_EXAMPLES = """
 Examples:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
 
 import typer
+
+from trailwarden.commands.options import Config  # noqa: TC001 - typer reads the annotations
 
 DOCTOR_EXAMPLES = """
 Examples:
@@ -31,10 +32,7 @@ Exit code:
 
 def doctor(
     *,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", envvar="TRAILWARDEN_CONFIG", help="File of settings, YAML."),
-    ] = None,
+    config: Config = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Check this installation only; ask no server.")
     ] = False,

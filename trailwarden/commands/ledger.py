@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from trailwarden.commands.options import Config  # noqa: TC001 - typer reads the annotations
+
 EXAMPLES = """
 Examples:
 
@@ -32,10 +34,7 @@ Exit code:
 
 def ledger(
     *,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", envvar="TRAILWARDEN_CONFIG", help="File of settings, YAML."),
-    ] = None,
+    config: Config = None,
     since: Annotated[
         str | None,
         typer.Option(

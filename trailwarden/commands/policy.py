@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from trailwarden.commands.options import AsJson, RuleFolders  # noqa: TC001 - typer reads the annotations
+
 EXAMPLES = """
 Examples:
 
@@ -49,14 +51,7 @@ def policy(
             help="Audit log, folder of logs, or - for standard input; may be repeated.",
         ),
     ] = None,
-    rules: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="DIR",
-            help="Sigma rules to use instead of the shipped ones; may be repeated. "
-            "The word `default` stands for the shipped ones.",
-        ),
-    ] = None,
+    rules: RuleFolders = None,
     suggest: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the policy with the smallest changes made."),
@@ -64,7 +59,7 @@ def policy(
     show_all: Annotated[
         bool, typer.Option("--all", help="Show the rules that fire as well.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+    as_json: AsJson = False,
     fail_on_blind: Annotated[
         bool, typer.Option("--fail-on-blind", help="Exit with 1 if a rule is blind.")
     ] = False,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from trailwarden.commands.options import Config  # noqa: TC001 - typer reads the annotations
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -15,10 +16,6 @@ def quarantine() -> None:
     """Look at records that could not become events, and replay them."""
 
 
-Config = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", envvar="TRAILWARDEN_CONFIG", help="File of settings, YAML."),
-]
 Cluster = Annotated[str | None, typer.Option(metavar="NAME", help="Only of this cluster.")]
 Reason = Annotated[
     str | None, typer.Option(metavar="REASON", help="Only refused for this reason: not-json ...")

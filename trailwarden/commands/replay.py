@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from trailwarden.commands.options import Config  # noqa: TC001 - typer reads the annotations
+
 EXAMPLES = """
 Examples:
 
@@ -75,10 +77,7 @@ def replay(
     out: Annotated[Path, typer.Option(help="Folder for the results; made if missing.")] = Path(
         "trailwarden-replay"
     ),
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", envvar="TRAILWARDEN_CONFIG", help="File of settings, YAML."),
-    ] = None,
+    config: Config = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Try rules on the archive: what they gain, what they lose, how much noise they make."""

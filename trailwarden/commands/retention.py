@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
 
 import typer
+
+from trailwarden.commands.options import Config  # noqa: TC001 - typer reads the annotations
 
 app = typer.Typer(help="Delete what is older than worker.retention_days.", no_args_is_help=True)
 
@@ -37,10 +38,7 @@ def root() -> None:
 @app.command(epilog=_EXAMPLES)
 def apply(
     *,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", envvar="TRAILWARDEN_CONFIG", help="File of settings, YAML."),
-    ] = None,
+    config: Config = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be deleted; delete nothing.")
     ] = False,

@@ -8,6 +8,12 @@ from typing import Annotated
 
 import typer
 
+from trailwarden.commands.options import (
+    AsJson,  # noqa: TC001 - typer reads the annotations
+    Level,  # noqa: TC001 - as above
+    RuleFolders,  # noqa: TC001 - as above
+)
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -25,16 +31,6 @@ class Category(StrEnum):
     CLUSTER_CONTROL = "cluster-control"
 
 
-class Level(StrEnum):
-    """Levels of rules, from least to most."""
-
-    INFORMATIONAL = "informational"
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
-
-
 class CoverageFormat(StrEnum):
     """Formats of the coverage."""
 
@@ -43,15 +39,6 @@ class CoverageFormat(StrEnum):
     NAVIGATOR = "navigator"
 
 
-Folders = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--rules",
-        metavar="DIR",
-        help="Sigma rules to use instead of the shipped ones; may be repeated. "
-        "The word `default` stands for the shipped ones.",
-    ),
-]
 Config = Annotated[
     Path | None,
     typer.Option(
@@ -60,7 +47,6 @@ Config = Annotated[
         help="File of settings, YAML: its site lists and exceptions are used.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
 Name = Annotated[
     str,
     typer.Argument(metavar="RULE", help="Its id or how that begins, its file's name, or its name."),
@@ -106,7 +92,7 @@ def list_(
         bool,
         typer.Option("--silent", help="Also what only others build on: it reports nothing itself."),
     ] = False,
-    folders: Folders = None,
+    folders: RuleFolders = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -139,7 +125,7 @@ does.
 
 
 @app.command(epilog=_CHECK_EXAMPLES)
-def check(*, folders: Folders = None, config: Config = None, as_json: AsJson = False) -> None:
+def check(*, folders: RuleFolders = None, config: Config = None, as_json: AsJson = False) -> None:
     """Check rules, cases and exceptions without a log."""
     from trailwarden.rules_check import run_check  # noqa: PLC0415 - loads Polars
 
@@ -181,7 +167,7 @@ def cases(
             metavar="SHARE", min=0, max=1, help="Share of mutants that cases must notice, in all."
         ),
     ] = 0.95,
-    folders: Folders = None,
+    folders: RuleFolders = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -208,7 +194,7 @@ def explain(
     log: Annotated[
         Path | None, typer.Option(metavar="LOG", help="Also measure what it costs on this log.")
     ] = None,
-    folders: Folders = None,
+    folders: RuleFolders = None,
     config: Config = None,
 ) -> None:
     """Explain a rule in words: what it looks for, in which fields, and what it does not see."""
@@ -236,7 +222,7 @@ def coverage(
     output: Annotated[
         CoverageFormat, typer.Option("--format", help="markdown, json or navigator.")
     ] = CoverageFormat.MARKDOWN,
-    folders: Folders = None,
+    folders: RuleFolders = None,
     config: Config = None,
 ) -> None:
     """Show what the rules cover: ATT&CK, the Kubernetes threat matrix, our own catalogue."""
@@ -298,7 +284,7 @@ def cost(
     *,
     repeat: Annotated[int, typer.Option(min=1, help="Measurements; the best counts.")] = 5,
     top: Annotated[int, typer.Option(min=0, help="Rules shown, the dearest; 0 for all.")] = 25,
-    folders: Folders = None,
+    folders: RuleFolders = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:

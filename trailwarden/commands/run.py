@@ -5,15 +5,11 @@ Separate so that `--help` answers at once: what it does is imported when it runs
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-Config = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", envvar="TRAILWARDEN_CONFIG", help="File of settings, YAML."),
-]
+from trailwarden.commands.options import Config  # noqa: TC001 - typer reads the annotations
 
 EXAMPLES = """
 Examples:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
 
 import typer
+
+from trailwarden.commands.options import Config  # noqa: TC001 - typer reads the annotations
 
 SETUP_EXAMPLES = """
 Examples:
@@ -31,10 +32,7 @@ Exit code:
 
 def setup(
     *,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", envvar="TRAILWARDEN_CONFIG", help="File of settings, YAML."),
-    ] = None,
+    config: Config = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be changed; change nothing.")
     ] = False,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from trailwarden.commands.options import Config  # noqa: TC001 - typer reads the annotations
+
 EXAMPLES = """
 Examples:
 
@@ -30,10 +32,7 @@ Exit code:
 
 def verify(
     *,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", envvar="TRAILWARDEN_CONFIG", help="File of settings, YAML."),
-    ] = None,
+    config: Config = None,
     archive: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The archive; without it, the one of the settings."),
