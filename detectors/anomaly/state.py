@@ -1,0 +1,79 @@
+"""The state of a learned detector becomes bytes for a snapshot, and is taken up again from them.
+
+Separate from the learning, as that of correlations is; frames are Arrow IPC files, never pickled.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import polars as pl
+
+from detectors.anomaly.learned import WAITING
+from detectors.anomaly.report import SHOWN
+from detectors.anomaly.runs import Run  # noqa: TC001 - msgspec reads it
+from models.profile.action_key import sightings_schema
+from models.profile.budget import Calibration  # noqa: TC001 - msgspec reads it
+
+if TYPE_CHECKING:
+    from detectors.anomaly.learned import Learned
+
+VERSION: Final = 1
+"""Raised whenever what is remembered changes its meaning: an older state is then not loaded."""
+
+_ORDER: Final = ("tick", "order", "event.id")
+
+
+class SavedLearned(msgspec.Struct, array_like=True):
+    """A state as it stands in a snapshot."""
+
+    version: int
+    clusters: dict[int, str]
+    passed: dict[int, int]
+    calibrations: dict[int, Calibration]
+    counts: bytes
+    pending: bytes
+    waiting: bytes
+    drift: tuple[bytes, bytes, bytes, dict[int, int]]
+    runs: list[tuple[int, int, Run]]
+
+
+def save(state: Learned) -> SavedLearned:
+    """Return a state as a value that a snapshot can hold; equal states give equal values."""
+    return SavedLearned(
+        VERSION,
+        dict(sorted(state.clusters.items())),
+        dict(sorted(state.passed.items())),
+        {cluster: one.sorted() for cluster, one in sorted(state.calibrations.items())},
+        state.counts.save(),
+        _packed(state.pending.sort(_ORDER)),
+        _packed(state.waiting.sort(WAITING.names())),
+        state.drift.save(),
+        [(cluster, who, run) for (cluster, who), run in sorted(state.runs.open.items())],
+    )
+
+
+def restore(saved: SavedLearned, state: Learned) -> bool:
+    """Put what a snapshot says into a new state; False if it is of another version."""
+    if saved.version != VERSION:
+        return False
+    state.clusters, state.passed = dict(saved.clusters), dict(saved.passed)
+    state.calibrations = dict(saved.calibrations)
+    state.counts.restore(saved.counts)
+    state.pending = _unpacked(saved.pending).select(sightings_schema(SHOWN).names())
+    state.waiting = _unpacked(saved.waiting).select(WAITING.names())
+    state.drift.restore(saved.drift)
+    state.runs.open = {(cluster, who): run for cluster, who, run in saved.runs}
+    return True
+
+
+def _packed(frame: pl.DataFrame) -> bytes:
+    stream = BytesIO()
+    frame.rechunk().write_ipc(stream, compression="zstd", compat_level=pl.CompatLevel.oldest())
+    return stream.getvalue()
+
+
+def _unpacked(data: bytes) -> pl.DataFrame:
+    return pl.read_ipc(BytesIO(data))
