@@ -15,6 +15,7 @@ import typer
 from trailwarden import __version__
 from trailwarden.commands import (
     collect,
+    entity,
     findings,
     kibana,
     models,
@@ -202,6 +203,7 @@ app.command(epilog=LEDGER_EXAMPLES)(ledger)
 app.command(epilog=TRAIN_EXAMPLES)(train)
 app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
 app.add_typer(findings.app, name="findings")
+app.add_typer(entity.app, name="entity")
 app.add_typer(models.app, name="models")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(retention.app, name="retention")

@@ -1,0 +1,74 @@
+"""A credential becomes the chain of those who minted it: who asked for it, with what, and so on.
+
+Separate because it is the one question whose answer asks again. Each step is asked for all
+credentials of a batch at once, as of the time when the step before was minted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from detectors.entities.asof import latest
+from detectors.entities.identity_facts import MINTED_PARTS
+from detectors.entities.recalled import PREFIX
+from detectors.entities.relation import JOINT, Relation
+
+if TYPE_CHECKING:
+    from detectors.entities.memory import EntityMemory
+
+MOST_STEPS: Final = 8
+_PARTS: Final = ("type", "address", "parent", "user")
+
+
+def minted(questions: pl.DataFrame, memory: EntityMemory) -> pl.DataFrame:
+    """Return who minted the credential of each question, and the chain of those before.
+
+    Parameters
+        questions: ``credential`` and ``time``.
+
+    A chain ends where it is not known, where it comes back to a credential that it had, and after
+    eight steps.
+    """
+    steps = [_step(questions.select(pl.col("credential").alias("key"), "time"), memory)]
+    passed = [questions["credential"]]
+    while len(steps) < MOST_STEPS and steps[-1]["parent"].null_count() < questions.height:
+        passed.append(steps[-1]["parent"])
+        steps.append(_step(_next(steps[-1], passed), memory))
+    return _told(steps)
+
+
+def _step(keys: pl.DataFrame, memory: EntityMemory) -> pl.DataFrame:
+    held = memory.about(keys["key"].drop_nulls().unique())
+    found = latest(held, Relation.CREDENTIAL_MINTED_BY, keys)
+    parts = pl.col("object").str.splitn(JOINT, MINTED_PARTS)
+    return found.select(
+        "since",
+        *(
+            parts.struct.field(f"field_{number}").replace("", None).alias(name)
+            for number, name in enumerate(_PARTS)
+        ),
+    )
+
+
+def _next(step: pl.DataFrame, passed: list[pl.Series]) -> pl.DataFrame:
+    """Return the next keys: what the last one was minted with, unless the chain had it before."""
+    parent = step["parent"]
+    again = pl.any_horizontal([(parent == one).fill_null(value=False) for one in passed[:-1]])
+    return step.select(
+        pl.when(~again).then("parent").alias("key"), pl.col("since").fill_null(0).alias("time")
+    )
+
+
+def _told(steps: list[pl.DataFrame]) -> pl.DataFrame:
+    first = steps[0]
+    users = pl.DataFrame({str(number): step["user"] for number, step in enumerate(steps)})
+    chain = users.select(pl.concat_list(pl.all()).list.drop_nulls().alias("chain"))["chain"]
+    known = first["user"].is_not_null()
+    return first.select(
+        pl.col("user").alias(PREFIX + "credential.minted_by"),
+        pl.col("type").alias(PREFIX + "credential.minted_by_type"),
+        pl.col("address").alias(PREFIX + "credential.minted_from"),
+        pl.when(known).then(chain).alias(PREFIX + "credential.minted_chain"),
+    )

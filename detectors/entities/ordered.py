@@ -1,0 +1,153 @@
+"""Events wait until the watermark of their cluster has passed; then facts are learned in order.
+
+Separate from the memory of one cluster because order is decided here, as for correlations
+(detectors/correlation/fold.py): what comes out depends on the sequence by (time, event.id) of what
+was not late, on no batch, no restart and no clock. Events that ask are answered with what was known
+just before each of them, also where the bounds are applied between two of one release.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from detectors.entities.enrich import recalled_of
+from detectors.entities.facts import FACTS, facts_of
+from detectors.entities.memory import BLOCK_ROWS, LIMIT_ROWS, EntityMemory
+from detectors.entities.recalled import RECALLED_DTYPES
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Collection, Mapping, Sequence
+
+CLUSTER: Final = "orchestrator.cluster.name"
+_SEQUENCE: Final = ("time", "event", "relation", "subject", "object")
+
+
+class Entities:
+    """The entity memory of all clusters that it is given events of."""
+
+    def __init__(
+        self,
+        limit_rows: int = LIMIT_ROWS,
+        block_rows: int = BLOCK_ROWS,
+        hidden_networks: Sequence[str] = (),
+    ) -> None:
+        self.limit_rows = limit_rows
+        self.block_rows = block_rows
+        self.hidden_networks = tuple(hidden_networks)
+        self.clusters: dict[str, EntityMemory] = {}
+        self.pending = pl.DataFrame(schema=FACTS)
+
+    def add(self, events: pl.DataFrame, late: pl.Series | None = None) -> None:
+        """Take what a batch of events says; late ones enter nothing.
+
+        Parameters
+            events: under EVENT_SCHEMA, repeats dropped.
+            late: whether each event lies behind the watermark; None: none does.
+        """
+        if late is not None and late.any():
+            events = events.filter(~late)
+        facts = facts_of(events)
+        if facts.height:
+            self.pending = pl.concat([self.pending, facts])
+
+    def release(
+        self,
+        watermark: int | Mapping[str, int] | None,
+        asking: pl.DataFrame | None = None,
+        wanted: Collection[str] = tuple(RECALLED_DTYPES),
+    ) -> pl.DataFrame:
+        """Learn what lies before the watermark; return what ``asking`` recalls, row by row.
+
+        Parameters
+            watermark: microseconds of Unix time; of all clusters, or by name; None: all there is.
+            asking: events under EVENT_SCHEMA that lie before the watermark and after the one
+                before, none of them late.
+            wanted: the columns of RECALLED that are needed; the others are null.
+
+        Linear in what is released; of what is held only what these events name is looked at.
+        """
+        due = self._due(watermark)
+        parts = [pl.DataFrame(schema={"row": pl.UInt32(), **RECALLED_DTYPES})]
+        numbered = None if asking is None else asking.with_row_index("row")
+        names = set(due["cluster"].unique())
+        if numbered is not None:
+            names |= set(numbered[CLUSTER].drop_nulls().unique())
+        for name in sorted(names):
+            own = None if numbered is None else numbered.filter(pl.col(CLUSTER) == name)
+            facts = due.filter(pl.col("cluster") == name)
+            parts += self._fold(self.memory(name), facts, own, wanted)
+        recalled = pl.concat(parts)
+        if asking is None:
+            return recalled.drop("row")
+        rows = pl.DataFrame({"row": pl.int_range(asking.height, dtype=pl.UInt32, eager=True)})
+        return rows.join(recalled, on="row", how="left", maintain_order="left").drop("row")
+
+    def memory(self, cluster: str) -> EntityMemory:
+        """Return a cluster's memory, a new one for a cluster not seen before."""
+        if cluster not in self.clusters:
+            self.clusters[cluster] = EntityMemory(self.limit_rows, self.block_rows)
+        return self.clusters[cluster]
+
+    def evicted(self) -> dict[str, int]:
+        """Return how many rows were dropped so far, by reason."""
+        counts: dict[str, int] = {}
+        for memory in self.clusters.values():
+            for reason, count in _counted(memory.evicted):
+                counts[reason] = counts.get(reason, 0) + count
+        return counts
+
+    @property
+    def size_bytes(self) -> int:
+        """Return about how much memory all rows, names and waiting facts take."""
+        tables = sum(memory.table.size_bytes for memory in self.clusters.values())
+        return tables + int(self.pending.estimated_size())
+
+    def _due(self, watermark: int | Mapping[str, int] | None) -> pl.DataFrame:
+        """Take the facts before the watermark out of those that wait, in their sequence."""
+        if watermark is None:
+            ripe = pl.lit(value=True)
+        elif isinstance(watermark, int):
+            ripe = pl.col("time") < watermark
+        else:
+            # The placeholder is no cluster: without any watermark nothing is due.
+            known = {"": 0} | dict(watermark)
+            times = pl.col("cluster").replace_strict(known, default=0, return_dtype=pl.Int64)
+            ripe = pl.col("time") < times
+        due = self.pending.filter(ripe)
+        if due.height:
+            self.pending = self.pending.filter(~ripe)
+        return due.sort(_SEQUENCE)
+
+    def _fold(
+        self,
+        memory: EntityMemory,
+        facts: pl.DataFrame,
+        asking: pl.DataFrame | None,
+        wanted: Collection[str],
+    ) -> list[pl.DataFrame]:
+        """Learn the facts of a cluster; answer before each place where something is dropped."""
+        told: list[pl.DataFrame] = []
+        while facts.height:
+            facts = memory.take(facts)
+            if memory.is_due():
+                passed = pl.col("@timestamp").to_physical() <= memory.folded_us
+                if asking is not None:
+                    told += self._answer(memory, asking.filter(passed), wanted)
+                    asking = asking.filter(~passed)
+                memory.bound()
+        return told if asking is None else told + self._answer(memory, asking, wanted)
+
+    def _answer(
+        self, memory: EntityMemory, asking: pl.DataFrame, wanted: Collection[str]
+    ) -> list[pl.DataFrame]:
+        if asking.is_empty():
+            return []
+        recalled = recalled_of(asking, memory, wanted, self.hidden_networks)
+        return [asking.select("row").hstack(recalled)]
+
+
+def _counted(counter: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counter.items())

@@ -1,0 +1,111 @@
+"""What the memory adds to an event: a second closed list of columns, with types and meaning.
+
+Separate from the event's own columns (ingest/schema.py), which follow from one record alone: these
+follow from all records before it. A rule that names one is decided when the watermark has passed
+its event; where the memory does not know, the column is null, and null is no match.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ingest.column import FLAG, NUMBER, TEXT, TEXTS, Column
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PREFIX: Final = "trailwarden.recalled."
+
+_CALLER: Final = (
+    Column(
+        PREFIX + "token_pod.addresses",
+        TEXTS,
+        "addresses of the pod that the caller's token is bound to, as last reported",
+    ),
+    Column(PREFIX + "token_pod.node", TEXT, "the node of that pod"),
+    Column(
+        PREFIX + "token_pod.exists",
+        FLAG,
+        "whether that pod is there: false once it is gone or another has its name",
+    ),
+    Column(
+        PREFIX + "token_off_pod",
+        FLAG,
+        "the call came from none of the pod's addresses, none of its node's and no network named "
+        "as one that hides addresses; null where the pod's addresses are not known",
+    ),
+    Column(PREFIX + "credential.minted_by", TEXT, "who requested the token that was used"),
+    Column(
+        PREFIX + "credential.minted_by_type", TEXT, "their kind, as `trailwarden.identity.type`"
+    ),
+    Column(PREFIX + "credential.minted_from", TEXT, "the address they requested it from"),
+    Column(
+        PREFIX + "credential.minted_chain",
+        TEXTS,
+        "who minted the credential, who minted the credential that this took, and so on: at most 8",
+    ),
+    Column(
+        PREFIX + "identity.known_networks",
+        NUMBER,
+        "networks (/24, /64) that the caller had called from before",
+    ),
+    Column(
+        PREFIX + "identity.is_new_network",
+        FLAG,
+        "the caller is known from other networks, never from this one; null for who is not known",
+    ),
+    Column(
+        PREFIX + "identity.known_minutes",
+        NUMBER,
+        "minutes since the caller was first seen; null for who was not seen before",
+    ),
+    Column(
+        PREFIX + "dormant_days",
+        NUMBER,
+        "whole days since the caller's last call; null for who was not seen before",
+    ),
+)
+
+_TARGET: Final = (
+    Column(PREFIX + "target_pod.privileged", FLAG, "a container of the pod is privileged"),
+    Column(
+        PREFIX + "target_pod.host_access",
+        TEXTS,
+        "what else of its node it has: `host-pid`, `host-ipc`, `host-network`, `host-path:PATH`, "
+        "`capability:NAME`",
+    ),
+    Column(PREFIX + "target_pod.node", TEXT, "the node it runs on"),
+    Column(PREFIX + "target_pod.author", TEXT, "who created it, perhaps a controller"),
+    Column(PREFIX + "target_pod.service_account", TEXT, "its service account, without namespace"),
+    Column(
+        PREFIX + "pod_author",
+        TEXT,
+        "the person, pipeline or operator behind it: its creator, or who wrote the workload that a "
+        "built-in controller made it of",
+    ),
+    Column(PREFIX + "node_off", FLAG, "a node's identity acts on a pod that runs on another node"),
+)
+
+_CHANGE: Final = (
+    Column(
+        PREFIX + "rbac.gained",
+        TEXTS,
+        "`verb resource[/name] [@namespace]` that somebody may since this change, and not before",
+    ),
+    Column(
+        PREFIX + "rbac.gained_by",
+        TEXTS,
+        "who gained it: `User/name`, `Group/name`, `ServiceAccount/namespace/name`",
+    ),
+    Column(
+        PREFIX + "namespace.policies",
+        NUMBER,
+        "network policies that the namespace has right after this event; null where neither its "
+        "creation nor any of its policies was seen",
+    ),
+)
+
+RECALLED: Final[tuple[Column, ...]] = (*_CALLER, *_TARGET, *_CHANGE)
+
+RECALLED_DTYPES: Final[dict[str, pl.DataType]] = {column.name: column.dtype for column in RECALLED}
+"""Column name -> Polars type, in the order of the frame."""
