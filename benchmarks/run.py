@@ -82,9 +82,9 @@ def rules_and_fold(batches: list[pl.DataFrame], rules: Ruleset, events: int) -> 
     """
     pack, plan = rules.pack, rules.plan
     cold = process_time()
-    hits = [detect(batch, pack.rules) for batch in batches]
+    hits = [detect(batch, rules.asked) for batch in batches]
     show(f"{len(pack.rules)} rules, first round", process_time() - cold, events)
-    again = best(lambda: [detect(batch, pack.rules) for batch in batches])
+    again = best(lambda: [detect(batch, rules.asked) for batch in batches])
     show(f"{len(pack.rules)} rules, values seen before", again, events)
     pairs = list(zip(batches, hits, strict=True))
     looked = best(lambda: [look(batch, rules) for batch in batches])
@@ -98,7 +98,7 @@ def rules_and_fold(batches: list[pl.DataFrame], rules: Ruleset, events: int) -> 
 
 
 def _folded(pairs: list[tuple[pl.DataFrame, pl.DataFrame]], rules: Ruleset) -> None:
-    states = (rules.over_time(), rules.over_clusters())
+    states = (rules.remembered(), rules.over_clusters())
     newest = 0
     for events, hits in pairs:
         newest = max(newest, int(events["@timestamp"].dt.epoch("us").max() or 0))  # type: ignore[arg-type]  # of an integer column

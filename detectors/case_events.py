@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+import polars as pl
+
+from detectors.entities.ordered import Entities
 from detectors.record_time import START
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.record import Records
@@ -18,8 +21,6 @@ from ingest.unix_time import unix_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    import polars as pl
 
     from detectors.cases import Case
 
@@ -57,6 +58,20 @@ def events_of(cases: Sequence[Case]) -> CaseEvents:
     for row, record in enumerate(events[_NUMBER]):
         rows[owners[record]].append(row)
     return CaseEvents(events, tuple(cases), tuple(map(tuple, rows)))
+
+
+def with_memory(cases: CaseEvents) -> CaseEvents:
+    """Return the same with what was known of each event, under RECALLED; of its own case alone."""
+    parts = [_recalled(cases.of(number), rows) for number, rows in enumerate(cases.rows)]
+    recalled = pl.concat(parts).sort("row").drop("row")
+    return CaseEvents(cases.events.hstack(recalled), cases.cases, cases.rows)
+
+
+def _recalled(events: pl.DataFrame, rows: Sequence[int]) -> pl.DataFrame:
+    entities = Entities()
+    entities.add(events)
+    numbers = pl.Series("row", rows, dtype=pl.UInt32).to_frame()
+    return numbers.hstack(entities.release(None, events))
 
 
 @lru_cache(maxsize=32)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from detectors.correlation.fold import OverTime
 from detectors.correlation.plan import plan_for
 from detectors.engine import detect
+from detectors.possible import possible
 from detectors.sigma.pack import Pack
 
 if TYPE_CHECKING:
@@ -62,11 +63,12 @@ def cost_of(pack: Pack, batches: Sequence[pl.DataFrame], repeat: int) -> PackCos
     """
     events = sum(batch.height for batch in batches)
     every = _Measure(events, repeat)
-    hits = [detect(batch, pack.rules) for batch in batches]
+    asked = [possible(rule) for rule in pack.rules]
+    hits = [detect(batch, asked) for batch in batches]
     found = [*_rule_costs(pack, batches, every), *_fold_costs(pack, batches, hits, every)]
     return PackCost(
         events,
-        every.of(partial(_detect, batches, pack.rules)),
+        every.of(partial(_detect, batches, asked)),
         every.of(partial(_fold, _plans(pack), batches, hits)) if pack.correlations else 0.0,
         tuple(sorted(found, key=lambda one: (-one.us_per_event, one.detection.title))),
     )
@@ -92,7 +94,7 @@ class _Measure:
 def _rule_costs(
     pack: Pack, batches: Sequence[pl.DataFrame], measure: _Measure
 ) -> list[DetectionCost]:
-    alone = {rule: measure.of(partial(_detect, batches, (rule,))) for rule in pack.rules}
+    alone = {rule: measure.of(partial(_detect, batches, (possible(rule),))) for rule in pack.rules}
     least: dict[str, float] = {}
     for rule, us in alone.items():
         product = rule.logsource.product

@@ -17,10 +17,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from detectors import bitset
+from detectors.case_events import with_memory
+from detectors.entities.recalled import RECALLED_DTYPES
 from detectors.sigma.tree import And, Leaf, Not, expression, leaves
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import polars as pl
 
@@ -116,6 +118,12 @@ def _members(tree: Tree, words: Mapping[int, str]) -> str:
     return f"{'all' if isinstance(tree, And) else 'one'} of {len(names)}: {names[0]} ..."
 
 
+def as_known(trees: Iterable[Tree], cases: CaseEvents) -> CaseEvents:
+    """Return cases with what is remembered at each event, if any of these trees asks that."""
+    read = {column for tree in trees for leaf, _ in leaves(tree) for column in leaf.columns}
+    return cases if read.isdisjoint(RECALLED_DTYPES) else with_memory(cases)
+
+
 def truths_of(tree: Tree, events: pl.DataFrame) -> dict[str, int]:
     """Return for each test of a tree, by its key, for which rows of ``events`` it holds, as bits.
 
@@ -147,6 +155,7 @@ def mutants_of(tree: Tree, words: Mapping[int, str], cases: CaseEvents) -> tuple
 
     The rule itself must decide all ``cases`` as expected; else every mutant would be noticed.
     """
+    cases = as_known([tree], cases)
     truths = truths_of(tree, cases.events)
     every = bitset.all_ones(cases.events.height)
     masks = [sum(1 << row for row in rows) for rows in cases.rows]

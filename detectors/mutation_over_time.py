@@ -18,7 +18,7 @@ from detectors import bitset
 from detectors.case_events import end_us
 from detectors.correlation.fold import OverTime
 from detectors.correlation.plan import plan_for
-from detectors.mutation import Mutant, Turn, conditions, holds, truths_of
+from detectors.mutation import Mutant, Turn, as_known, conditions, holds, truths_of
 from detectors.sigma.correlation import Comparison, CorrelationType
 from detectors.sigma.pack import Pack
 
@@ -84,6 +84,7 @@ def _trial(correlation: Correlation, pack: Pack, cases: CaseEvents) -> _Trial:
             wanted |= {base.id for base in one.bases}
     rules = tuple(rule for rule in pack.rules if rule.id in wanted)
     below = tuple(one for one in pack.correlations if one.id in wanted)
+    cases = as_known((rule.tree for rule in rules), cases)
     truths = {rule.id: truths_of(rule.tree, cases.events) for rule in rules}
     return _Trial(correlation, rules, below, cases, _apart(cases), truths)
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from detectors.known_columns import KNOWN_DTYPES
 from detectors.lanes import Lanes, NamedTest
 from detectors.precedents import Precedents
 from detectors.sigma.tree import leaves
 from detectors.value_truth import REMEMBERED, ValueTruth
-from ingest.schema import DTYPES, FACETS
+from ingest.schema import FACETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -130,7 +131,7 @@ def _by_value(
 
 def tests_one_value(leaf: Leaf) -> bool:
     """Return whether a leaf asks nothing of a row but one value, or one element of a list."""
-    is_list = isinstance(DTYPES[leaf.column], pl.List)
+    is_list = isinstance(KNOWN_DTYPES[leaf.column], pl.List)
     return (
         len(leaf.columns) == 1
         and leaf.needs_value
@@ -141,14 +142,14 @@ def tests_one_value(leaf: Leaf) -> bool:
 
 def value_type(column: str) -> PolarsDataType:
     """Return the type of the values of a column, the elements of a list each."""
-    dtype = DTYPES[column]
+    dtype = KNOWN_DTYPES[column]
     return dtype.inner if isinstance(dtype, pl.List) else dtype
 
 
 def columns_of(rules: Iterable[Rule]) -> list[str]:
     """Return the columns that ``rules`` read, in the order of the schema."""
     read = frozenset().union(*(rule.columns for rule in rules))
-    return [column for column in DTYPES if column in read]
+    return [column for column in KNOWN_DTYPES if column in read]
 
 
 def _families(columns: Iterable[str]) -> dict[str, list[str]]:

@@ -15,15 +15,19 @@ import polars as pl
 from detectors.correlation.fold import OverTime
 from detectors.correlation.plan import STATE_ROWS, Plan, plan_for
 from detectors.engine import detect
+from detectors.possible import possible, recalls
+from detectors.recalling import Recalling
+from detectors.remembered import Remembered
 from detectors.reporting import report
 from detectors.sigma.pack import Pack, pack_hash
 from detectors.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from detectors.exceptions import Exemption
     from detectors.reporting import Reported
+    from detectors.sigma.rule import Rule
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,12 +41,20 @@ class Ruleset:
     """Of the correlations within a cluster."""
     across: Plan
     """Of those whose groups reach over clusters."""
+    asked: tuple[Rule, ...]
+    """The rules as they are evaluated at once: what is recalled may come out either way."""
+    asking: Mapping[int, Rule]
+    """The rules that ask what is remembered, by their index."""
     hash: str
     """16 hex digits: the rule files and the site's lists. Another hash may give other findings."""
 
-    def over_time(self) -> OverTime:
-        """Return a new state for the correlations within clusters."""
-        return OverTime(self.plan, self.site, self.exceptions)
+    def remembered(self) -> Remembered:
+        """Return a new state for all that needs more than one event of a cluster."""
+        over_time = OverTime(self.plan, self.site, self.exceptions)
+        if not self.asking:
+            return Remembered(over_time)
+        recalling = Recalling(self.asking, self.site, self.exceptions, self.pack.silent)
+        return Remembered(over_time, recalling)
 
     def over_clusters(self) -> OverTime:
         """Return a new state for the correlations across clusters."""
@@ -80,7 +92,16 @@ def ruleset(
         plan_for(pack, learning_time=learning_time, across_clusters=reach, state_rows=state_rows)
         for reach in (False, True)
     )
-    return Ruleset(pack, site, tuple(exceptions), within, across, _hash(pack, site))
+    return Ruleset(
+        pack,
+        site,
+        tuple(exceptions),
+        within,
+        across,
+        tuple(possible(rule) for rule in pack.rules),
+        {index: rule for index, rule in enumerate(pack.rules) if recalls(rule)},
+        _hash(pack, site),
+    )
 
 
 def _hash(pack: Pack, site: Site) -> str:
@@ -97,14 +118,21 @@ def look(events: pl.DataFrame, rules: Ruleset, live: pl.Series | None = None) ->
     Parameters
         live: which events to report of; None: all. The others only leave hits.
     """
-    hits = detect(events, rules.pack.rules)
+    hits = detect(events, rules.asked)
     own = hits
-    if rules.pack.silent:
-        loud = [i for i, rule in enumerate(rules.pack.rules) if rule.id not in rules.pack.silent]
+    if rules.pack.silent or rules.asking:
+        loud = [
+            index
+            for index, rule in enumerate(rules.pack.rules)
+            if rule.id not in rules.pack.silent and index not in rules.asking
+        ]
         own = own.filter(pl.col("rule").is_in(loud))
     if live is not None and not live.all():
         own = own.filter(live.gather(own["row"]))
     reported = report(events, own, rules.pack.rules, rules.site, rules.exceptions)
-    of_windows = pl.col("rule").is_in(rules.plan.kept_rules | rules.across.kept_rules)
+    # Of a rule that asks it is told later whether it holds, and then what rests on it.
+    of_windows = pl.col("rule").is_in(
+        (rules.plan.kept_rules | rules.across.kept_rules) - rules.asking.keys()
+    )
     kept = pl.concat([reported.hits["row"], hits.filter(of_windows)["row"]]).unique().sort()
     return Looked(hits, reported, kept)

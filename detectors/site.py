@@ -84,6 +84,7 @@ DEFAULT_LISTS: Final[Lists] = MappingProxyType(
         "automated_namespaces": (),
         "watched_files": (),
         "allowed_ingress_hosts": (),
+        "shared_networks": (),
     }
 )
 """List -> its values where the site says nothing. Empty ones cannot be known from outside."""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from detectors.case_events import TrialError, end_us, normalized
-from detectors.correlation.fold import OverTime
-from detectors.correlation.plan import plan_for
 from detectors.engine import detect
 from detectors.finding import findings
+from detectors.possible import recalls
+from detectors.ruleset import Ruleset, ruleset
 from detectors.sigma.pack import Pack
 from detectors.sigma.rule import Rule
 
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from detectors.cases import Case
-    from detectors.correlation.plan import Plan
     from detectors.finding import Finding
-    from detectors.sigma.correlation import Correlation
     from detectors.sigma.pack import Detection
 
 _NUMBER: Final = "log.offset"
@@ -38,7 +36,8 @@ def verdicts(pack: Pack, detection: Detection, cases: Sequence[Case]) -> list[bo
     One that names a number of findings is matched only by exactly so many. Raises ``TrialError``.
     """
     events = normalized(tuple(cases))
-    if isinstance(detection, Rule) and all(case.findings is None for case in cases):
+    alone = isinstance(detection, Rule) and not recalls(detection)
+    if isinstance(detection, Rule) and alone and all(case.findings is None for case in cases):
         return _hit(events, detection, cases)
     return [
         _is_met(case, len(_findings(pack, detection, case, own)))
@@ -68,17 +67,17 @@ def _by_case(events: pl.DataFrame, cases: Sequence[Case]) -> Iterator[pl.DataFra
 
 
 def _findings(pack: Pack, detection: Detection, case: Case, events: pl.DataFrame) -> list[Finding]:
-    if isinstance(detection, Rule):
+    if isinstance(detection, Rule) and not recalls(detection):
         found = findings(events, detect(events, [detection]), [detection])
         return list({finding.id: finding for finding in found}.values())
     if events["event.id"].is_duplicated().any():
         raise TrialError(f"case {case.name!r}: two records are the same event, and one is dropped")
-    part, plan = _part(pack, detection)
-    over_time = OverTime(plan)
-    over_time.add(events, detect(events, part.rules))
+    rules = _part(pack, detection)
+    state = rules.over_clusters() if rules.across.correlations else rules.remembered()
+    state.add(events, detect(events, rules.asked))
     end = end_us(case)
-    found = [] if end is None else over_time.release(end).findings
-    found += over_time.release(None).findings
+    found = [] if end is None else state.release(end).findings
+    found += state.release(None).findings
     return [finding for finding in found if finding.document["rule.id"] == detection.id]
 
 
@@ -87,15 +86,15 @@ def _is_met(case: Case, found: int) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _part(pack: Pack, correlation: Correlation) -> tuple[Pack, Plan]:
-    """Return what of a pack one correlation needs, and the plan for it."""
-    wanted = {correlation.id}
+def _part(pack: Pack, detection: Detection) -> Ruleset:
+    """Return what of a pack one detection needs."""
+    wanted = {detection.id}
     for one in reversed(pack.correlations):
         if one.id in wanted:
             wanted |= {base.id for base in one.bases}
     part = Pack(
         rules=tuple(rule for rule in pack.rules if rule.id in wanted),
         correlations=tuple(one for one in pack.correlations if one.id in wanted),
-        silent=frozenset(wanted - {correlation.id}),
+        silent=frozenset(wanted - {detection.id}),
     )
-    return part, plan_for(part, across_clusters=correlation.across_clusters)
+    return ruleset(part)

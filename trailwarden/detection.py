@@ -30,7 +30,7 @@ def detected(events: pl.LazyFrame, rules: Ruleset) -> pl.DataFrame:
     rules over time: these are folded in order of time at the end.
     """
     first: dict[str, Finding] = {}
-    states = (rules.over_time(), rules.over_clusters())
+    states = (rules.remembered(), rules.over_clusters())
     for batch in events.collect_batches(chunk_size=BATCH_EVENTS):
         looked = look(batch, rules)
         for state in states:

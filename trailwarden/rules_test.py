@@ -12,7 +12,8 @@ import orjson
 import typer
 
 from detectors.case_check import has_cases, outcomes_of, subject_of, with_own_cases
-from detectors.case_events import TrialError, events_of
+from detectors.case_events import TrialError, events_of, with_memory
+from detectors.entities.recalled import RECALLED_DTYPES
 from detectors.message import printable
 from detectors.mutation import Score, mutants_of
 from detectors.mutation_over_time import mutants_over_time
@@ -154,8 +155,10 @@ def _failure(subject: Subject, outcome: Outcome) -> Iterator[str]:
     if case.findings is not None:
         wanted, found = f"must give {case.findings} findings and", "gives another number"
     yield f"{subject.detection.file}: case {printable(case.name)!r} {wanted} match, and {found}"
-    events = events_of([case]).events
-    columns = [name for name in events.columns if name in _columns(subject)]
+    read = _columns(subject)
+    cases = events_of([case])
+    events = (cases if read.isdisjoint(RECALLED_DTYPES) else with_memory(cases)).events
+    columns = [name for name in events.columns if name in read]
     for row in events.head(SHOWN_EVENTS).select(columns).iter_rows(named=True):
         for name, value in row.items():
             if value is not None:

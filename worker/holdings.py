@@ -122,12 +122,12 @@ class Holdings:
         out = Released()
         for number in numbers:
             partition = self.partitions.get(number)
-            if partition is None or not partition.over_time.plan.feeds:
+            if partition is None or not partition.remembered.is_needed:
                 continue
             is_due = now_s - partition.released_s >= self.pace.release_s
-            if whole or is_due or partition.over_time.pending.height >= _MANY_SIGNALS:
+            if whole or is_due or partition.remembered.waiting >= _MANY_SIGNALS:
                 out.extend(partition.release(now_s))
-                self._counts.note_evicted(number, partition.over_time.evicted)
+                self._counts.note_evicted(number, partition.remembered.evicted)
         return out
 
     def take_rules(self, detecting: Detecting, rules: Ruleset) -> None:

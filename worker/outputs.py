@@ -19,6 +19,8 @@ from worker.drain import Wait
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import polars as pl
+
     from detectors.correlation.sent import Sent
     from detectors.finding import Finding
     from sinks.elasticsearch.bulk import BulkWriter
@@ -100,10 +102,8 @@ class ServiceOutputs:
         before.
         """
         self.add_over_time(found)
-        events = {"all": folded.fresh, "findings": found.evidence, "none": None}[self._events]
-        if events is not None and events.height:
-            for document in event_documents(events, self._prefix, self._retention_days):
-                self._bulk.add(document)
+        if self._events == "all":
+            self._add_events(folded.fresh)
         if self._signals is not None and found.signals is not None:
             self._signals.add(found.signals)
         self._add_refused(folded)
@@ -114,7 +114,9 @@ class ServiceOutputs:
             self._signals.add_passed(partition, watermark_us, is_whole=is_whole)
 
     def add_over_time(self, found: Found) -> None:
-        """Take findings and the ends of episodes; see `worker.stream.Outputs`."""
+        """Take findings, their evidence, and ends of episodes; see `worker.stream.Outputs`."""
+        if self._events == "findings":
+            self._add_events(found.evidence)
         self._counts.excepted.update(found.excepted)
         for finding in found.findings:
             received, dated = found.received[finding.id], finding.id not in found.undated
@@ -124,6 +126,11 @@ class ServiceOutputs:
             self._sent[finding.id] = _Told(finding, received)
         for closed in found.closed:
             self._bulk.add(closing_document(closed, self._prefix, self._retention_days))
+
+    def _add_events(self, events: pl.DataFrame) -> None:
+        if events.height:
+            for document in event_documents(events, self._prefix, self._retention_days):
+                self._bulk.add(document)
 
     def _add_refused(self, folded: Folded) -> None:
         positions: Counter[tuple[int, int]] = Counter()

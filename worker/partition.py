@@ -14,7 +14,7 @@ import msgspec
 from detectors.correlation.fold import OverTime
 from detectors.correlation.plan import plan_for
 from detectors.correlation.released import Released
-from detectors.correlation.state import SavedOverTime, restore, save
+from detectors.remembered import Remembered, SavedRemembered, restore, save
 from detectors.sigma.pack import Pack
 from worker.cluster_memory import LATENESS_US, ClusterMemory, Saved
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sinks.archive import Segment
     from worker.takeover import Segments
 
-STATE_SCHEMA: Final = 2
+STATE_SCHEMA: Final = 3
 """Raised whenever a snapshot's layout or meaning changes: an older one is then not loaded."""
 
 QUIET_US: Final = 600_000_000
@@ -31,9 +31,9 @@ QUIET_US: Final = 600_000_000
 again. Longer than a collector's restart; what it sends later is late there, nowhere else."""
 
 
-def no_correlations() -> OverTime:
-    """Return the state of a worker without rules over time."""
-    return OverTime(plan_for(Pack()))
+def nothing_remembered() -> Remembered:
+    """Return the state of a worker without rules that need any."""
+    return Remembered(OverTime(plan_for(Pack())))
 
 
 class Snapshot(msgspec.Struct, array_like=True):
@@ -42,7 +42,7 @@ class Snapshot(msgspec.Struct, array_like=True):
     schema: int
     offset: int
     clusters: dict[str, Saved]
-    over_time: SavedOverTime
+    remembered: SavedRemembered
 
 
 class SnapshotReference(msgspec.Struct):
@@ -77,7 +77,7 @@ class Partition:
     snapshot_time_s: float = 0.0
     records: int = 0
     gap_at: int | None = None
-    over_time: OverTime = field(default_factory=no_correlations)
+    remembered: Remembered = field(default_factory=nothing_remembered)
     released_s: float = 0.0
     """Monotonic time at which events over time were folded last."""
 
@@ -88,8 +88,8 @@ class Partition:
     def snapshot(self) -> bytes:
         """Return the state as bytes: equal states give equal bytes."""
         clusters = {name: self.memories[name].save() for name in sorted(self.memories)}
-        over_time = save(self.over_time)
-        return msgspec.msgpack.encode(Snapshot(STATE_SCHEMA, self.position, clusters, over_time))
+        remembered = save(self.remembered)
+        return msgspec.msgpack.encode(Snapshot(STATE_SCHEMA, self.position, clusters, remembered))
 
     def restore(self, data: bytes) -> bool:
         """Take the state over from a snapshot; False if it is of another schema or no snapshot."""
@@ -101,7 +101,7 @@ class Partition:
             return False
         self.position = found.offset
         self.memories = {name: ClusterMemory.restore(s) for name, s in found.clusters.items()}
-        restore(found.over_time, self.over_time)
+        restore(found.remembered, self.remembered)
         return True
 
     def watermarks(self) -> dict[str, int]:
@@ -122,15 +122,14 @@ class Partition:
     def release(self, now_s: float) -> Released:
         """Fold what the watermarks have passed; nothing of it where others answered for it."""
         self.released_s = now_s
-        released = self.over_time.release(self.watermarks())
+        released = self.remembered.release(self.watermarks())
         return released if self.position > self.sinks_from else Released()
 
     def take_rules(self, rules: Ruleset) -> None:
         """Go on with other rules: what is still the same keeps its state."""
-        new = rules.over_time()
-        restore(save(self.over_time), new)
-        new.late = self.over_time.late
-        self.over_time = new
+        new = rules.remembered()
+        new.take(self.remembered)
+        self.remembered = new
 
     def is_dirty(self) -> bool:
         """Whether anything was done that a checkpoint would make safe."""

@@ -67,7 +67,7 @@ class _Folding:
     def __init__(self, part: Part, across: Across) -> None:
         self.part = part
         self.across = across
-        self.state = part.rules.over_time()
+        self.state = part.rules.remembered()
         self.held = HeldEpisodes()
         self.order = FindingOrder()
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from detectors.finding import iso_time
+from detectors.recalling import READ_COLUMNS
 from ingest.schema import DTYPES, POD_SPEC_PREFIX
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def columns_of(rulesets: Iterable[Ruleset]) -> list[str]:
     for rules in rulesets:
         wanted.update(rules.plan.columns, rules.across.columns)
         wanted.update(*(one.columns for one in rules.exceptions))
+        wanted.update(READ_COLUMNS if rules.asking else ())
         for rule in rules.pack.rules:
             wanted.update(rule.columns, rule.message.columns if rule.message else ())
     return [name for name in DTYPES if name in wanted]

@@ -152,7 +152,7 @@ class HeldEpisodes:
     def take(self, released: Released) -> Iterator[Finding]:
         """Take what became certain; yield the findings whose episodes ended, in their order."""
         for finding in released.findings:
-            if finding.document["trailwarden.episode.closed"]:
+            if finding.document.get("trailwarden.episode.closed", True):
                 yield finding
             else:
                 self._open[finding.id] = finding
@@ -185,7 +185,7 @@ def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept:
     """Do the step, batch by batch: poll, normalize, detect, write, quarantine."""
     accounts = result.accounts
     repeats, order, held = Repeats(), FindingOrder(), HeldEpisodes()
-    rules, over_time = result.rules, result.rules.over_time()
+    rules, remembered = result.rules, result.rules.remembered()
     normalizing = NormalizeSettings(
         cluster.name,
         cluster.settings.redactor,
@@ -205,22 +205,22 @@ def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept:
         order.add(looked.reported.findings)
         accounts.excepted.update(looked.reported.excepted)
         late = None if step.watermark is None else events["@timestamp"] < step.watermark
-        for state in (over_time, cluster.across):
+        for state in (remembered, cluster.across):
             state.add(events, looked.hits, late)
         outputs.events.write(events)
         if outputs.delivery:
             outputs.delivery.add(events, looked.evidence)
         outputs.quarantine.write(map(quarantine_document, wanted_back(step.batch.refused)))
         if step.watermark is not None:
-            released = over_time.release(unix_us(step.watermark))
+            released = remembered.release(unix_us(step.watermark))
             accounts.excepted.update(released.excepted)
             order.add(held.take(released))
             _emit(order.release(step.watermark), outputs, result, kept)
-    released = over_time.release(None)
+    released = remembered.release(None)
     accounts.excepted.update(released.excepted)
     order.add(held.take(released))
     order.add(held.rest())
-    accounts.evicted.update(over_time.evicted)
+    accounts.evicted.update(remembered.evicted)
     _emit(order.release(None), outputs, result, kept)
 
 

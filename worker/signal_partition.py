@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
+from detectors.correlation.fold import OverTime
+from detectors.correlation.plan import plan_for
 from detectors.correlation.released import Released
 from detectors.correlation.sent import taken
 from detectors.correlation.state import SavedOverTime, restore, save
+from detectors.sigma.pack import Pack
 from sinks.signals import Passed, Signal, read_message, signal_frames
-from worker.partition import SnapshotReference, no_correlations, read_reference
+from worker.partition import SnapshotReference, read_reference
 from worker.raw_progress import RawProgress, SavedProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from detectors.correlation.fold import OverTime
     from detectors.ruleset import Ruleset
     from ingest.sources.kafka import Committed, Record
     from worker.counts import SignalOutcomes
@@ -60,7 +62,7 @@ class SignalPartition:
     number: int
     position: int
     sinks_from: int
-    over_time: OverTime = field(default_factory=no_correlations)
+    over_time: OverTime = field(default_factory=lambda: OverTime(plan_for(Pack())))
     progress: RawProgress = field(default_factory=RawProgress)
     reference: SnapshotReference | None = None
     snapshot_time_s: float = 0.0

@@ -78,7 +78,7 @@ def with_released(found: Found, released: Released) -> Found:
         [*found.findings, *released.findings],
         found.received | released.received,
         found.undated | released.undated,
-        found.evidence,
+        pl.concat([found.evidence, *released.evidence]),
         (*found.closed, *released.closed),
         found.excepted + released.excepted,
         found.signals,
@@ -112,10 +112,10 @@ class RealStages:
     def detecting(self) -> Detecting:
         """Return what a partition that is taken over begins its state over time with."""
         is_across = bool(self.rules.across.feeds)
-        return Detecting(self.rules.hash, self.rules.over_time, self._fold_archived, is_across)
+        return Detecting(self.rules.hash, self.rules.remembered, self._fold_archived, is_across)
 
     def _fold_archived(self, partition: Partition, events: pl.DataFrame, late: pl.Series) -> None:
-        partition.over_time.add(events, detect(events, self.rules.pack.rules), late)
+        partition.remembered.add(events, detect(events, self.rules.asked), late)
 
     def normalize(self, records: Sequence[Record]) -> Normalized:
         """See `Stages`. A message that holds an empty list is refused: all are accounted for."""
@@ -131,7 +131,7 @@ class RealStages:
             return Found()
         looked = look(folded.kept, self.rules, folded.live)
         for partition, rows in folded.rows:
-            partition.over_time.add(*_part_of(folded, looked.hits, rows))
+            partition.remembered.add(*_part_of(folded, looked.hits, rows))
         found = self._found(folded, looked)
         signals = self._signals(folded, looked.hits) if self.rules.across.feeds else None
         return found if signals is None else replace(found, signals=signals)

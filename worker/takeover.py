@@ -17,7 +17,7 @@ from worker.partition import (
     STATE_SCHEMA,
     Partition,
     SnapshotReference,
-    no_correlations,
+    nothing_remembered,
     read_reference,
 )
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from detectors.correlation.fold import OverTime
+    from detectors.remembered import Remembered
     from ingest.sources.kafka import Committed
     from sinks.archive import Counts, Segment
 
@@ -89,7 +89,7 @@ class Detecting:
 
     pack: str = ""
     """Hash of the rules in use."""
-    new_state: Callable[[], OverTime] = no_correlations
+    new_state: Callable[[], Remembered] = nothing_remembered
     fold: Callable[[Partition, pl.DataFrame, pl.Series], None] = lambda *_: None
     """Given a partition, events in log order and which of them are late."""
     is_across: bool = False
@@ -119,7 +119,7 @@ def take_over(
         archived,
         segment,
         snapshot_time_s=now_s,
-        over_time=detecting.new_state(),
+        remembered=detecting.new_state(),
     )
     if committed.offset is not None:
         _restore(partition, committed, stores, detecting)
@@ -168,11 +168,11 @@ def _restore(
             )
             return
     partition.position, partition.memories = start, {}
-    partition.over_time = detecting.new_state()
-    if partition.over_time.plan.feeds:
+    partition.remembered = detecting.new_state()
+    if partition.remembered.is_needed:
         for events in stores.history(partition.number, start):
             detecting.fold(partition, events, _fold_archive(partition, events))
-            partition.over_time.release(partition.watermarks())
+            partition.remembered.release(partition.watermarks())
     else:
         _fold_archive(partition, stores.recent_events(partition.number, start))
 

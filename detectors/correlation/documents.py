@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from detectors.correlation.rows import where
+from detectors.known_columns import KNOWN_DTYPES
 from ingest.received import CLOCK_AHEAD, NO_TIME
-from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -54,7 +54,7 @@ class Documents:
 
     def __init__(self, columns: Iterable[str]) -> None:
         self._columns = list(columns)
-        self._schema = {column: DTYPES[column] for column in self._columns}
+        self._schema = {column: KNOWN_DTYPES[column] for column in self._columns}
         self.held: list[pl.DataFrame] = []
         self.whole: pl.DataFrame | None = None
         """The events of a batch, until it is decided which of them are kept."""
@@ -76,7 +76,7 @@ class Documents:
             return events[self._columns][rows]
         present = [name for name in self._columns if name in have]
         missing = (name for name in self._columns if name not in have)
-        nothing = [pl.lit(None, dtype=DTYPES[name]).alias(name) for name in missing]
+        nothing = [pl.lit(None, dtype=KNOWN_DTYPES[name]).alias(name) for name in missing]
         return events[present][rows].with_columns(nothing)[self._columns]
 
     def _with(self, wanted: pl.Series) -> Iterator[pl.DataFrame]:
@@ -126,6 +126,6 @@ class Documents:
         """Take up what `frame` gave; columns that were not kept then are empty."""
         known = [name for name in self._columns if name in frame.columns]
         missing = [name for name in self._columns if name not in frame.columns]
-        nothing = [pl.lit(None, dtype=DTYPES[name]).alias(name) for name in missing]
+        nothing = [pl.lit(None, dtype=KNOWN_DTYPES[name]).alias(name) for name in missing]
         full = frame.select(known).with_columns(nothing).select(self._columns)
         self.held = [full] if full.height else []

@@ -13,6 +13,7 @@ import polars as pl
 
 from detectors.correlation.kernels import KERNELS, Kernel, place_of
 from detectors.finding import COPIED, RELATED
+from detectors.known_columns import KNOWN_DTYPES
 from detectors.sigma.correlation import (
     Bound,
     Comparison,
@@ -229,7 +230,7 @@ def plan_for(
         pl.DataFrame(units, UNITS_SCHEMA, orient="row"),
         tuple(feeds),
         tuple(levels),
-        _columns(chosen),
+        _columns(chosen, DTYPES if across_clusters else KNOWN_DTYPES),
         frozenset(feed.rule for feed in feeds),
         frozenset(feed.rule for feed in feeds if feed.unit not in learners),
         *_feeding(feeds, learners, () if across_clusters else (_CLUSTER,)),
@@ -368,9 +369,9 @@ def _feeds(
                 )
 
 
-def _columns(correlations: Iterable[Correlation]) -> tuple[str, ...]:
+def _columns(correlations: Iterable[Correlation], known: Iterable[str]) -> tuple[str, ...]:
     wanted = {*COPIED, *RELATED, *_ALWAYS}
     for one in correlations:
         wanted.update(one.fields, one.peers, *(base.group_by for base in one.bases))
         wanted.update(one.message.columns if one.message else ())
-    return tuple(column for column in DTYPES if column in wanted)
+    return tuple(column for column in known if column in wanted)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    import polars as pl
+
     from detectors.correlation.episode import Closed
     from detectors.finding import Finding
 
@@ -28,6 +30,8 @@ class Released:
     closed: list[Closed] = field(default_factory=list)
     excepted: Counter[str] = field(default_factory=Counter)
     """Findings that an exception held back, by its place."""
+    evidence: list[pl.DataFrame] = field(default_factory=list)
+    """Events that findings rest on and that nobody knew before to be evidence."""
 
     def extend(self, other: Released) -> None:
         """Add what became certain elsewhere."""
@@ -36,6 +40,7 @@ class Released:
         self.undated |= other.undated
         self.closed += other.closed
         self.excepted.update(other.excepted)
+        self.evidence += other.evidence
 
     def __bool__(self) -> bool:
         """Whether there is anything."""

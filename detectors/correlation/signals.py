@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from detectors.correlation.rows import where
-from ingest.schema import DTYPES
+from detectors.known_columns import KNOWN_DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -207,7 +207,7 @@ def _multiplier(_: int) -> pl.Series:
 def _number_of(column: str) -> pl.Expr:
     """Return a hash of a column's values, null for those that are none."""
     own = pl.col(column)
-    dtype = DTYPES[column]
+    dtype = KNOWN_DTYPES[column]
     is_value = own != "" if dtype == pl.String else own.is_not_null()
     return pl.when(is_value).then(own.hash(_seed(dtype)))
 

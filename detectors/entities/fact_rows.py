@@ -75,6 +75,9 @@ _NAMES: Final = {
     "verbs": "trailwarden.rbac.verbs",
     "aggregates": "trailwarden.rbac.aggregates_to",
 }
+FACT_COLUMNS: Final = frozenset({"@timestamp", "event.created", *_NAMES.values()})
+"""Columns of events that facts are made of."""
+
 _SAID_OF: Final = ("cluster", "time", "seen", "event")
 _CALL: Final = ("user", "identity", "credential", "address", "agent")
 _SOURCE: Final = ("cluster", "subject", "time", "seen", "event")

@@ -24,6 +24,7 @@ from detectors.entities.pod_facts import (
     SPEC,
     WORKLOAD,
     created_facts,
+    debugger_facts,
     pod_facts,
     workload_facts,
 )
@@ -51,6 +52,7 @@ _SUBRESOURCE: Final = pl.col("subresource")
 _MADE: Final = _SUBRESOURCE.is_null() & (_ACTION == "create")
 _WRITTEN: Final = _SUBRESOURCE.is_null() & _ACTION.is_in(_WRITES)
 _POD: Final = _TYPE == "pods"
+_DEBUGGED: Final = (_SUBRESOURCE == "ephemeralcontainers") & ~_ACTION.is_in(_READS)
 _POD_TOLD: Final = (_SUBRESOURCE.is_in(["status", "binding"]) & ~_ACTION.is_in(_READS)) | (
     _SUBRESOURCE.is_null() & (_ACTION == "delete")
 )
@@ -58,6 +60,7 @@ _POD_TOLD: Final = (_SUBRESOURCE.is_in(["status", "binding"]) & ~_ACTION.is_in(_
 _EXTRACTORS: Final[tuple[tuple[pl.Expr, tuple[str, ...], _Extract], ...]] = (
     (_POD & _MADE, LIFE + SPEC, created_facts),
     (_POD & _POD_TOLD, LIFE, pod_facts),
+    (_POD & _DEBUGGED, LIFE + SPEC, debugger_facts),
     (_TYPE.is_in(list(KIND_OF)) & _WRITTEN, WORKLOAD, workload_facts),
     (_ACTION == "token-request", TOKEN, token_facts),
     (_TYPE.is_in(list(RIGHTS_KINDS)) & _WRITTEN, RIGHTS, rights_facts),

@@ -104,7 +104,11 @@ _CREATED: Final = {
     Relation.POD_SERVICE_ACCOUNT: _SPECIFIED.then(pl.col("service_account").fill_null("default")),
     Relation.POD_IMAGE: _joined("images"),
     Relation.POD_SPEC: _SPECIFIED.then(_spec()),
+    Relation.POD_DEBUGGER: _GONE,
 }
+_DEBUGGED: Final = {Relation.POD_DEBUGGER: pl.when(_spec() != NOTHING).then(_spec())}
+"""Of what an ephemeral container may only that is kept which goes beyond the container: another
+one, which may nothing, takes none of it away."""
 _TOLD: Final = {
     Relation.POD_UID: pl.coalesce(_ENDED, _LIVES.then(pl.coalesce("pod_uid", "uid"))),
     Relation.POD_NODE: pl.coalesce(_ENDED, _LIVES.then("node")),
@@ -144,6 +148,11 @@ def created_facts(pods: pl.DataFrame) -> Iterator[pl.DataFrame]:
     believed = pods.filter(_BELIEVED)
     if believed.height:
         yield facts(believed, _OWNER, {Relation.OWNER_OWNER: _ROOT})
+
+
+def debugger_facts(pods: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield what the ephemeral containers that were put into running pods may."""
+    yield facts(pods, _POD, _DEBUGGED)
 
 
 def pod_facts(pods: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _KEYS: Final = ("user", "address", "credential", "pod", "uid")
 _SUBJECTS: Final = ("user", "credential", "pod")
 _MINUTE_US: Final = 60_000_000
+_HOUR_US: Final = 3_600_000_000
 _DAY_US: Final = 86_400_000_000
 _SECOND_US: Final = 1_000_000
 
@@ -64,8 +65,14 @@ def _habits(questions: pl.DataFrame, held: Held) -> pl.DataFrame:
     )
     calls = (
         every(held, Relation.IDENTITY_CALL, users)
+        .sort("at", "since")
         .group_by("at")
-        .agg(pl.col("since").min().alias("first_us"), pl.col("last").max().alias("last_s"))
+        .agg(
+            pl.col("since").first().alias("first_us"),
+            pl.col("since").last().alias("woke_us"),
+            pl.col("last").last().alias("last_s"),
+            pl.col("last").get(-2, null_on_oob=True).alias("slept_s"),
+        )
     )
     joined = (
         questions.select("at", network_of(pl.col("address")).alias("network"))
@@ -79,7 +86,9 @@ def _habits(questions: pl.DataFrame, held: Held) -> pl.DataFrame:
         .then(~pl.col("from").list.contains(pl.col("network")))
         .alias(PREFIX + "identity.is_new_network"),
         "first_us",
+        "woke_us",
         "last_s",
+        "slept_s",
     )
 
 
@@ -87,11 +96,15 @@ def _aged(told: pl.DataFrame, times: pl.Series) -> pl.DataFrame:
     """Return ``told`` with what grows with time, by each event's own."""
     time = pl.lit(times)
     minutes = (time - pl.col("first_us")) // _MINUTE_US
-    quiet = time - pl.col("last_s").cast(pl.Int64) * _SECOND_US
+    # Whoever comes back looks round before they act: for an hour it counts how long they slept.
+    awake = time - pl.col("woke_us") < _HOUR_US
+    at = pl.when(awake & pl.col("slept_s").is_not_null()).then("woke_us").otherwise(time)
+    last_s = pl.when(awake).then(pl.coalesce("slept_s", "last_s")).otherwise("last_s")
+    quiet = at - last_s.cast(pl.Int64) * _SECOND_US
     return told.with_columns(
         minutes.alias(PREFIX + "identity.known_minutes"),
         (quiet // _DAY_US).clip(lower_bound=0).alias(PREFIX + "dormant_days"),
-    ).drop("first_us", "last_s")
+    ).drop("first_us", "woke_us", "last_s", "slept_s")
 
 
 def _token_pod(

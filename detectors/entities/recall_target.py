@@ -49,10 +49,13 @@ def _of_pods(questions: pl.DataFrame, held: Held) -> pl.DataFrame:
                 Relation.POD_NODE,
                 Relation.POD_AUTHOR,
                 Relation.POD_SERVICE_ACCOUNT,
+                Relation.POD_DEBUGGER,
             )
         ),
     )
-    words = pl.col(Relation.POD_SPEC).str.split(JOINT)
+    both = (Relation.POD_SPEC, Relation.POD_DEBUGGER)
+    said = pl.concat_str(*both, separator=JOINT, ignore_nulls=True)
+    words = pl.when(said != "").then(said).str.split(JOINT).list.unique(maintain_order=True)
     node = pl.col(Relation.POD_NODE)
     return told.select(
         "rows",

@@ -62,12 +62,17 @@ _CALLER: Final = (
     Column(
         PREFIX + "dormant_days",
         NUMBER,
-        "whole days since the caller's last call; null for who was not seen before",
+        "whole days since the caller's last call, and for an hour after a silence of a day or "
+        "more the days of that silence; null for who was not seen before",
     ),
 )
 
 _TARGET: Final = (
-    Column(PREFIX + "target_pod.privileged", FLAG, "a container of the pod is privileged"),
+    Column(
+        PREFIX + "target_pod.privileged",
+        FLAG,
+        "a container of the pod is privileged, or one that was put into it while it ran",
+    ),
     Column(
         PREFIX + "target_pod.host_access",
         TEXTS,
@@ -90,7 +95,8 @@ _CHANGE: Final = (
     Column(
         PREFIX + "rbac.gained",
         TEXTS,
-        "`verb resource[/name] [@namespace]` that somebody may since this change, and not before",
+        "`verb resource[.group][/subresource][/name] [@namespace]` that somebody may since this "
+        "change, and not before; of all groups, `* *.*`",
     ),
     Column(
         PREFIX + "rbac.gained_by",

@@ -57,6 +57,7 @@ class Relation(StrEnum):
     NAMESPACE_AUTHOR = "namespace-author"
     NAMESPACE_POLICY = "namespace-policy"
     SECRET_READER = "secret-reader"  # noqa: S105 - the name of a relation
+    POD_DEBUGGER = "pod-debugger"
 
 
 class Manner(StrEnum):
@@ -114,6 +115,7 @@ KINDS: Final[Mapping[Relation, Kind]] = MappingProxyType(
         Relation.POD_DIGEST: _POD,
         Relation.POD_SPEC: _POD,
         Relation.POD_AUTHOR: _POD,
+        Relation.POD_DEBUGGER: _POD,
         Relation.OWNER_OWNER: Kind(Manner.STATE, _HABIT, _HABIT, _HOUR),
         Relation.OWNER_AUTHOR: Kind(Manner.STATE, 4 * _HABIT, 4 * _HABIT, _HOUR),
         Relation.NODE_ADDRESS: _POD,
@@ -149,6 +151,7 @@ OF_PODS: Final = (
     Relation.POD_DIGEST,
     Relation.POD_SPEC,
     Relation.POD_AUTHOR,
+    Relation.POD_DEBUGGER,
 )
 """What is forgotten together, a day after a pod has ended."""
 

@@ -62,11 +62,16 @@ class Right:
     is_url: bool = False
 
     def __str__(self) -> str:
-        """Return ``verb resource[/name] [@namespace]``."""
+        """Return ``verb resource[.group][/subresource][/name] [@namespace]``, as kubectl does.
+
+        The group tells everything (``* *.*``) from everything of one product (``* *.keda.sh``).
+        """
+        resource, slash, below = self.resource.partition("/")
+        group = f".{self.group}" if self.group else ""
+        url = "/*" if self.resource == ANY else self.resource
+        what = url if self.is_url else f"{resource}{group}{slash}{below}"
         name = f"/{self.name}" if self.name else ""
-        return f"{self.verb} {self.resource}{name}" + (
-            f" @{self.namespace}" if self.namespace else ""
-        )
+        return f"{self.verb} {what}{name}" + (f" @{self.namespace}" if self.namespace else "")
 
 
 @dataclass(frozen=True, slots=True)

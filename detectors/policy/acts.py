@@ -22,6 +22,7 @@ from detectors.policy.record_cut import (
     request_of,
     stages_of,
 )
+from detectors.possible import possible
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.record import Records
 
@@ -192,7 +193,7 @@ def _hits(raws: Sequence[bytes], rules: Sequence[Rule]) -> list[frozenset[str]]:
     events = normalize(chunks, NormalizeSettings(_CLUSTER)).events
     found: list[set[str]] = [set() for _ in raws]
     offsets = events["log.offset"]
-    for row, rule in _pairs(detect(events, rules)):
+    for row, rule in _pairs(detect(events, [possible(rule) for rule in rules])):
         found[offsets[row]].add(rules[rule].id)
     return [frozenset(one) for one in found]
 

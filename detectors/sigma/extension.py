@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import TYPE_CHECKING, Final
 
+from detectors.known_columns import KNOWN_DTYPES
 from detectors.sigma.correlation import OF_CORRELATIONS
 from detectors.sigma.errors import RefusedError, shown
 from detectors.sigma.fields import suggestion
 from detectors.sigma.header import choice, flag, place_of, text, texts
 from detectors.sigma.rule import COMPUTED, Category, Message
 from detectors.sigma.strict_yaml import Mapping
-from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -67,7 +67,7 @@ def read_extension(
         problems.add(RefusedError(node.place, "'trailwarden' must be a mapping"))
         return Extension(default)
     _refuse_unknown(node, (*KEYS, ACROSS) if correlation else KEYS, problems)
-    known = (*DTYPES, *COMPUTED, *OF_CORRELATIONS) if correlation else (*DTYPES, *COMPUTED)
+    known = (*KNOWN_DTYPES, *COMPUTED, *(OF_CORRELATIONS if correlation else ()))
     return Extension(
         problems.attempt(None, choice, node, "category", Category) or default,
         problems.attempt((), texts, node, "catalogue"),

@@ -1,8 +1,8 @@
 """A field name in a rule becomes the event column it means.
 
 A rule may name a column, or the raw Kubernetes path of one as community rules do; both are listed
-in ``ingest/schema.py`` and nothing else is accepted, so a typing error cannot become a rule that
-never fires.
+in ``ingest/schema.py`` and ``detectors/entities/recalled.py``, and nothing else is accepted, so a
+typing error cannot become a rule that never fires.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from detectors.known_columns import KNOWN
 from detectors.sigma.errors import Place, RefusedError, shown
-from ingest.schema import EVENT_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ingest.column import Column
 
 _COLUMNS: Final[dict[str, Column]] = {
-    name: column for column in EVENT_SCHEMA for name in (column.name, *column.aliases)
+    name: column for column in KNOWN for name in (column.name, *column.aliases)
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from detectors.entities.recalled import RECALLED_DTYPES
 from detectors.sigma.content_hash import content_hash, tree_hash
 from detectors.sigma.correlation import Correlation, CorrelationType
 from detectors.sigma.correlation_reader import Target, read_correlation
@@ -18,6 +19,7 @@ from detectors.sigma.fields import suggestion
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from detectors.sigma.rule import Rule
     from detectors.sigma.rule_file import Document
     from detectors.sigma.strict_yaml import Scalar
 
@@ -113,6 +115,7 @@ class _Linking:
             _refuse_base(reference, self.done.get(id(found)), across=origin.across_clusters)
         else:
             self._hashes.setdefault(found.id, tree_hash(found.rule.tree))
+            _refuse_asking(reference, found.rule, across=origin.across_clusters)
         return Target(reference.text.strip(), found.id, found.name)
 
 
@@ -125,6 +128,13 @@ def _refuse_base(reference: Scalar, base: Correlation | None, *, across: bool) -
         raise RefusedError(reference.place, f"{shown(reference.text)} {why}")
     if base and base.across_clusters:
         why = "is across clusters: its matches belong to none"
+        raise RefusedError(reference.place, f"{shown(reference.text)} {why}")
+
+
+def _refuse_asking(reference: Scalar, rule: Rule, *, across: bool) -> None:
+    """Refuse what is remembered, which is of one cluster and known only behind its watermark."""
+    if across and not rule.columns.isdisjoint(RECALLED_DTYPES):
+        why = "asks what is remembered of a cluster: none across clusters joins it"
         raise RefusedError(reference.place, f"{shown(reference.text)} {why}")
 
 

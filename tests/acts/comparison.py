@@ -13,6 +13,7 @@ import orjson
 
 from detectors.cases import load_cases
 from detectors.engine import detect
+from detectors.possible import possible
 from detectors.sigma.compiler import load_pack
 from detectors.sigma.correlation import Bound, Comparison, Correlation, CorrelationType
 from detectors.sigma.rule import Rule
@@ -63,7 +64,7 @@ def observed(wrap: Wrap, records: Iterable[Record]) -> list[tuple[Row | None, fr
     places = found.events["log.offset"].to_list()
     assert places == list(logged), "each record must give one event"
     names: dict[int, set[str]] = {row: set() for row in range(len(raws))}
-    for hit in detect(found.events, list(rules())).iter_rows(named=True):
+    for hit in detect(found.events, [possible(rule) for rule in rules()]).iter_rows(named=True):
         names[places[hit["row"]]].add(rules()[hit["rule"]].file.stem)
     rows = dict(zip(places, found.events.iter_rows(named=True), strict=True))
     return [(rows.get(row), frozenset(names[row])) for row in range(len(raws))]

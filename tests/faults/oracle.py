@@ -167,8 +167,8 @@ def uncut_run(settings: Settings, records: list[Record]) -> Expected:
         tell=lambda _: None,
         topic=topic,
     )
-    state = stages.rules.over_time
-    partitions = {r.partition: Partition(r.partition, 0, 0, 0, over_time=state()) for r in records}
+    state = stages.rules.remembered
+    partitions = {r.partition: Partition(r.partition, 0, 0, 0, remembered=state()) for r in records}
     for start in range(0, len(records), _PAGE):
         part = records[start : start + _PAGE]
         folded = fold(topic, part, stages.normalize(part), partitions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from detectors.correlation.state import save
+from detectors.remembered import save
 from worker.cluster_memory import LATENESS_US, Marks
 from worker.partition import (
     QUIET_US,
@@ -13,7 +13,7 @@ from worker.partition import (
     Partition,
     Snapshot,
     SnapshotReference,
-    no_correlations,
+    nothing_remembered,
     read_reference,
     write_reference,
 )
@@ -84,8 +84,8 @@ def test_a_restored_state_takes_the_place_of_what_was_there() -> None:
         b"no snapshot",
         msgspec.msgpack.encode([STATE_SCHEMA, "42", {}]),
         msgspec.msgpack.encode([STATE_SCHEMA, 42, {"blue": [1]}]),
-        msgspec.msgpack.encode(Snapshot(STATE_SCHEMA + 1, 7, {}, save(no_correlations()))),
-        msgspec.msgpack.encode(Snapshot(STATE_SCHEMA - 1, 7, {}, save(no_correlations()))),
+        msgspec.msgpack.encode(Snapshot(STATE_SCHEMA + 1, 7, {}, save(nothing_remembered()))),
+        msgspec.msgpack.encode(Snapshot(STATE_SCHEMA - 1, 7, {}, save(nothing_remembered()))),
     ],
 )
 def test_what_is_no_snapshot_of_this_schema_changes_nothing(data: bytes) -> None:

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from detectors.correlation.released import Released
-from detectors.correlation.state import save
+from detectors.remembered import save
 from detectors.ruleset import Ruleset
 from ingest.normalize import NormalizeSettings
 from ingest.sources.kafka import Record
@@ -56,7 +56,7 @@ def taken(partition: Partition, rules: Ruleset, some: Sequence[Record]) -> Relea
 
 
 def new(rules: Ruleset) -> Partition:
-    return Partition(0, 0, 0, 0, over_time=rules.over_time())
+    return Partition(0, 0, 0, 0, remembered=rules.remembered())
 
 
 def told(*released: Released) -> list[tuple[str, dict[str, Any]]]:
@@ -93,8 +93,8 @@ def test_findings_after_a_restart_are_those_without(rules: Ruleset) -> None:
     whole, first = new(rules), new(rules)
     before = [taken(one, rules, records(0, *BEFORE)) for one in (whole, first)]
     assert told(*before) == []
-    assert first.over_time.pending.height
-    assert any(tails.height for tails in first.over_time.tails.values())
+    assert first.remembered.over_time.pending.height
+    assert any(tails.height for tails in first.remembered.over_time.tails.values())
     again = new(rules)
     assert again.restore(first.snapshot())
     assert again.snapshot() == first.snapshot()
@@ -193,8 +193,8 @@ def test_a_snapshot_of_the_earlier_schema_is_not_loaded(rules: Ruleset) -> None:
         again = new(rules)
         assert not again.restore(data)
         assert (again.position, again.memories) == (0, {})
-        assert again.over_time.pending.is_empty()
-    assert save(new(rules).over_time) != whole.over_time
+        assert again.remembered.over_time.pending.is_empty()
+    assert save(new(rules).remembered) != whole.remembered
 
 
 @pytest.mark.parametrize("tear", [lambda data: data[: len(data) // 2], lambda _: b""])

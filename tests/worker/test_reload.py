@@ -80,8 +80,8 @@ def test_what_is_committed_next_and_taken_over_is_of_the_new_rules(tmp_path: Pat
     site.renew()
     holdings = site.running.worker.holdings
     assert holdings.detecting.pack == site.running.stages.rules.hash != before
-    assert holdings.detecting.new_state().plan is site.running.stages.rules.plan
-    assert holdings.partitions[0].over_time.plan is site.running.stages.rules.plan
+    assert holdings.detecting.new_state().over_time.plan is site.running.stages.rules.plan
+    assert holdings.partitions[0].remembered.over_time.plan is site.running.stages.rules.plan
 
 
 def _broken(site: Site) -> None:

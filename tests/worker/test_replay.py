@@ -228,7 +228,7 @@ def _lived_through(
         closed += released.closed
         writer.write(folded.shares[0].events)
     writer.close(len(records))
-    released = partition.over_time.release(None)
+    released = partition.remembered.release(None)
     documents: dict[str, dict[str, Any]] = {}
     for one in (*found, *released.findings):
         documents.setdefault(one.id, one.document)  # any other is answered with 409
@@ -518,7 +518,7 @@ def _all_of(events: pl.DataFrame, rules: Ruleset) -> list[dict[str, Any]]:
     looked = look(events, rules)
     states: Sequence[Released] = [
         _released(state, events, looked.hits)
-        for state in (rules.over_time(), rules.over_clusters())
+        for state in (rules.remembered(), rules.over_clusters())
     ]
     found = [*looked.reported.findings, *(one for out in states for one in out.findings)]
     assert len(found) > 500

@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 import pytest
 
-from detectors.correlation.state import save
+from detectors.remembered import save
 from ingest.schema import DTYPES
 from ingest.sources.kafka import Committed
 from sinks.archive import Segment
@@ -21,7 +21,7 @@ from worker.partition import (
     Partition,
     Snapshot,
     SnapshotReference,
-    no_correlations,
+    nothing_remembered,
     write_reference,
 )
 from worker.takeover import Detecting, StoreMismatchError, take_over
@@ -30,7 +30,7 @@ NOON_US = int(BEGIN.timestamp()) * 1_000_000
 ARCHIVED = 9
 
 
-NOTHING = save(no_correlations())
+NOTHING = save(nothing_remembered())
 
 
 class Stores:

@@ -93,7 +93,7 @@ def test_no_rule_is_about_a_verdict() -> None:
     partition.take_rules(stages.rules)
     found = stages.detect(fold(TOPIC, records, stages.normalize(records), {0: partition}))
     assert not found.findings
-    assert partition.over_time.release(None).findings == []
+    assert partition.remembered.release(None).findings == []
 
 
 def test_what_is_rebuilt_from_the_archive_is_as_late_as_it_was(tmp_path: Path) -> None:

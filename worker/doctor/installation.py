@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from detectors.engine import detect
 from detectors.finding import findings
+from detectors.possible import recalls
 from detectors.sigma.compiler import load_pack
 from detectors.sigma.errors import InvalidRulesError
 from ingest.normalize import NormalizeSettings, normalize
@@ -99,8 +100,9 @@ def check_sample(rules: Sequence[Rule]) -> Result:
     chunk = Records("bases", raws, list(range(len(raws))), received=received)
     try:
         normalized = normalize([chunk], NormalizeSettings("doctor"))
-        hits = detect(normalized.events, rules)
-        found = findings(normalized.events, hits, rules)
+        own = [rule for rule in rules if not recalls(rule)]
+        hits = detect(normalized.events, own)
+        found = findings(normalized.events, hits, own)
     except Exception as error:  # noqa: BLE001 - whatever it is, it would stop a worker
         detail = f"{type(error).__name__}: {error}"
         return failed(CheckName.SAMPLE, detail, _REINSTALL)

@@ -253,12 +253,31 @@ def test_dormant_days_are_known_of_who_was_seen_before() -> None:
     often = [event(n * day / 2, user="ann") for n in range(6)]
     assert recalled(*often)["dormant_days"] == 0
     assert recalled(*often, event(45 * day, user="ann"))["dormant_days"] == 42
-    assert (
-        recalled(*often, event(45 * day, user="ann"), event(45 * day + 60, user="ann"))[
-            "dormant_days"
-        ]
-        == 0
-    )
+    back = event(45 * day, user="ann")
+    looked_round = event(45 * day + 60, user="ann")
+    assert recalled(*often, back, looked_round)["dormant_days"] == 42
+    assert recalled(*often, back, event(45 * day + 3_599, user="ann"))["dormant_days"] == 42
+    assert recalled(*often, back, event(45 * day + 3_600, user="ann"))["dormant_days"] == 0
+    assert recalled(event(0, user="bob"), event(60, user="bob"))["dormant_days"] == 0
+
+
+def test_an_ephemeral_container_adds_to_what_its_pod_may() -> None:
+    def debugged(at_s: float, **said: Any) -> dict[str, Any]:
+        put = {"action": "patch", "subresource": "ephemeralcontainers", "user": "ann"}
+        return event(at_s, type="pods", namespace="shop", name="web-1", **put, **said)
+
+    made = pod(0, action="create", user="ann", images=["a"], privileged=False)
+    entered = pod(9, action="attach", user="ann")
+    assert recalled(made, entered)["target_pod.privileged"] is False
+    assert recalled(made, debugged(1), entered)["target_pod.privileged"] is False
+    strong = debugged(1, privileged=True)
+    assert recalled(made, strong, entered)["target_pod.privileged"] is True
+    assert recalled(made, strong, debugged(2), entered)["target_pod.privileged"] is True
+    assert recalled(strong, entered)["target_pod.privileged"] is True
+    refused = debugged(1, privileged=True, outcome="failure")
+    assert recalled(made, refused, entered)["target_pod.privileged"] is False
+    again = pod(5, action="create", user="ann", images=["a"], privileged=False)
+    assert recalled(made, strong, again, entered)["target_pod.privileged"] is False
 
 
 def test_policies_that_a_namespace_has_left() -> None:

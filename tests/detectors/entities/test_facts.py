@@ -65,6 +65,7 @@ def test_a_pod_is_told_of_by_its_creator_the_scheduler_and_the_kubelet() -> None
         ("pod-service-account", "shop/web-1", "default"),
         ("pod-image", "shop/web-1", "a\nb"),
         ("pod-spec", "shop/web-1", "-"),
+        ("pod-debugger", "shop/web-1", ""),
     }
     bound = pod(1, action="bind-pod", subresource="binding", node="node-1", uid="u")
     assert said(bound) == {("pod-uid", "shop/web-1", "u"), ("pod-node", "shop/web-1", "node-1")}

@@ -174,7 +174,7 @@ def over_time_findings() -> Released:
     cases = load_cases(file, shipped_rules() / "bases").cases
     events = normalized((next(case for case in cases if case.expected),))
     rules = ruleset(load_pack([file]))
-    over_time = rules.over_time()
+    over_time = rules.remembered()
     over_time.add(events, look(events, rules).hits)
     return over_time.release(None)
 
@@ -224,7 +224,7 @@ def test_hostile_findings_are_taken(client: Client, ready: SetupOptions) -> None
 
 def test_mutated_records_are_taken(client: Client, ready: SetupOptions) -> None:
     rules = ruleset(load_pack([shipped_rules()]))
-    over_time, told = rules.over_time(), 0
+    over_time, told = rules.remembered(), 0
     mapped_events = set(DTYPES)
     mapped_findings = set(finding_fields([]))
     for number, (lines, _) in enumerate(batches(6_000, 20260301, Tally())):

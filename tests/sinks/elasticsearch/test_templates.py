@@ -104,7 +104,7 @@ def test_templates_join_and_never_grow() -> None:
 def _fields_of(log: Path) -> Iterator[tuple[str, set[str]]]:
     now = datetime(2026, 11, 21, tzinfo=UTC)
     rules = ruleset(load_pack([shipped_rules()]))
-    over_time = rules.over_time()
+    over_time = rules.remembered()
     for batch in gathered(read_records(str(log), lambda _: None)):
         events = normalize(batch, NormalizeSettings("c")).events
         looked = look(events, rules)

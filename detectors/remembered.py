@@ -1,0 +1,118 @@
+"""Everything that a partition remembers, as one value: rules over time, and the entity memory.
+
+Separate so that whoever feeds events (the scan, the service, a replay, a notebook, a case) has one
+state to add to, release, save and restore, however many kinds of memory there are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import polars as pl
+
+from detectors.correlation import state as over_time_state
+from detectors.correlation.released import Released
+from detectors.correlation.state import SavedOverTime  # noqa: TC001 - msgspec reads it
+from detectors.entities import state as entity_state
+from detectors.entities.recalled import RECALLED_DTYPES
+from detectors.entities.state import SavedEntities  # noqa: TC001 - msgspec reads it
+from detectors.recalling import held_from, held_to
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Mapping
+
+    from detectors.correlation.fold import OverTime
+    from detectors.recalling import Recalling
+
+
+class SavedRemembered(msgspec.Struct, array_like=True):
+    """What a partition remembers, as it stands in a snapshot."""
+
+    over_time: SavedOverTime
+    entities: SavedEntities | None
+    held: bytes
+    """Events that wait for the entity memory, an Arrow IPC file."""
+
+
+class Remembered:
+    """The state of all rules that need more than one event, for the clusters of a partition."""
+
+    def __init__(self, over_time: OverTime, recalling: Recalling | None = None) -> None:
+        self.over_time = over_time
+        self.recalling = recalling
+        """None where no rule asks the entity memory: it then costs nothing."""
+        shown = (*over_time.plan.read, *over_time.plan.columns)
+        self._blank = [
+            pl.lit(None, dtype=dtype).alias(name)
+            for name, dtype in RECALLED_DTYPES.items()
+            if name in shown
+        ]
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether any rule needs state."""
+        return bool(self.over_time.plan.feeds) or self.recalling is not None
+
+    @property
+    def waiting(self) -> int:
+        """How many signals and events wait for the watermark."""
+        held = self.recalling.pending.height if self.recalling else 0
+        return self.over_time.pending.height + held
+
+    @property
+    def evicted(self) -> Counter[str]:
+        """What was dropped for the sake of the bounds so far, by what it was."""
+        counts = self.over_time.evicted.copy()
+        if self.recalling:
+            counts.update(self.recalling.evicted)
+            counts.update(self.recalling.entities.evicted())
+        return counts
+
+    def add(self, events: pl.DataFrame, hits: pl.DataFrame, late: pl.Series | None = None) -> None:
+        """Take a batch: see `OverTime.add` and `Recalling.add`.
+
+        A hit of a rule that asks is none yet: it is counted once the memory has passed its event.
+        """
+        if self.recalling is None:
+            self.over_time.add(events, hits, late)
+            return
+        self.recalling.add(events, hits, late)
+        own = hits.filter(~hits["rule"].is_in(list(self.recalling.numbers)))
+        self.over_time.add(events.with_columns(self._blank) if self._blank else events, own, late)
+
+    def release(self, watermark: int | Mapping[str, int] | None) -> Released:
+        """Return what is certain of all that lies before the watermark; None: of all there is."""
+        out = Released()
+        if self.recalling:
+            decided = self.recalling.release(watermark)
+            out.extend(decided.released)
+            if decided.hits.height:
+                # They lie before the watermark like all that is folded now, and are sorted with it.
+                self.over_time.add(decided.events, decided.hits, decided.late)
+        out.extend(self.over_time.release(watermark))
+        return out
+
+    def take(self, old: Remembered) -> None:
+        """Take up what was remembered under other rules, as far as these are still the same."""
+        restore(save(old), self)
+        self.over_time.late = old.over_time.late
+
+
+def save(state: Remembered) -> SavedRemembered:
+    """Return a state as a value that a snapshot can hold."""
+    recalling = state.recalling
+    return SavedRemembered(
+        over_time_state.save(state.over_time),
+        entity_state.save(recalling.entities) if recalling else None,
+        held_to(recalling.pending) if recalling else b"",
+    )
+
+
+def restore(saved: SavedRemembered, state: Remembered) -> None:
+    """Put what a snapshot says into a new state."""
+    over_time_state.restore(saved.over_time, state.over_time)
+    if state.recalling and saved.entities:
+        entity_state.restore(saved.entities, state.recalling.entities)
+        state.recalling.pending = held_from(saved.held)
