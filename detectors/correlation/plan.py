@@ -176,10 +176,6 @@ class Plan:
         told = (unit.is_in(units).alias(name) for name, units in counted.items())
         return self.units.with_columns(told).drop("unit")
 
-    def units_of(self, *types: CorrelationType) -> list[int]:
-        """Return the units of correlations of these types."""
-        return [unit for kind in types for unit in self.by_type[kind]]
-
 
 def _is_met_by_one(bound: Bound) -> bool:
     return (bound.comparison is Comparison.GTE and bound.number <= 1) or (
