@@ -106,7 +106,6 @@ class Plan:
     state_rows: int = STATE_ROWS
     """Of each cluster."""
 
-    by_type: dict[CorrelationType, list[int]] = field(init=False)
     places: pl.Series = field(init=False)
     """By unit: the level that it stands on and its kernel, as `place_of` numbers them."""
     learns: pl.Series = field(init=False)
@@ -148,7 +147,6 @@ class Plan:
         ]
         schema = {"rule": pl.UInt32(), "correlation": pl.UInt32(), "base": pl.UInt8()}
         object.__setattr__(self, "alone", pl.DataFrame(alone, schema=schema, orient="row"))
-        object.__setattr__(self, "by_type", by_type)
         object.__setattr__(self, "places", self._places())
         object.__setattr__(self, "about_units", self._about_units(by_type))
         object.__setattr__(self, "learns", self._units_that(by_type[_SEEN]))
