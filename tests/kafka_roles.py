@@ -240,7 +240,7 @@ def analyst(config: Config, names: Names) -> None:
     """Say what a finding turned out to be."""
     said = Verdict(
         finding="0" * 32,
-        rule="",
+        rule="many-secrets-read",
         cluster="prod",
         verdict=Choice.BENIGN,
         author="jane",

@@ -107,7 +107,6 @@ class Plan:
     state_rows: int = STATE_ROWS
     """Of each cluster."""
 
-    by_type: dict[CorrelationType, list[int]] = field(init=False)
     places: pl.Series = field(init=False)
     """By unit: the level that it stands on and its kernel, as `place_of` numbers them."""
     learns: pl.Series = field(init=False)
@@ -149,7 +148,6 @@ class Plan:
         ]
         schema = {"rule": pl.UInt32(), "correlation": pl.UInt32(), "base": pl.UInt8()}
         object.__setattr__(self, "alone", pl.DataFrame(alone, schema=schema, orient="row"))
-        object.__setattr__(self, "by_type", by_type)
         object.__setattr__(self, "places", self._places())
         object.__setattr__(self, "about_units", self._about_units(by_type))
         object.__setattr__(self, "learns", self._units_that(by_type[_SEEN]))
@@ -176,10 +174,6 @@ class Plan:
         unit = pl.col("unit")
         told = (unit.is_in(units).alias(name) for name, units in counted.items())
         return self.units.with_columns(told).drop("unit")
-
-    def units_of(self, *types: CorrelationType) -> list[int]:
-        """Return the units of correlations of these types."""
-        return [unit for kind in types for unit in self.by_type[kind]]
 
 
 def _is_met_by_one(bound: Bound) -> bool:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from detectors.entities.fact_rows import facts
-from detectors.entities.network import ipv4_network_of, network_of
 from detectors.entities.relation import JOINT, Relation
+from models.network import ipv4_network_of, network_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

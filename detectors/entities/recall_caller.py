@@ -12,10 +12,10 @@ import polars as pl
 from detectors.entities.asof import every, latest
 from detectors.entities.memory import MOST_OBSERVED
 from detectors.entities.minting import minted
-from detectors.entities.network import network_of
 from detectors.entities.questions import answered, asked
 from detectors.entities.recalled import PREFIX
 from detectors.entities.relation import JOINT, Relation
+from models.network import network_of
 
 if TYPE_CHECKING:
     from detectors.entities.asof import Held

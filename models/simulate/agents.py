@@ -64,8 +64,6 @@ def _watches(weight: float, *resources: str) -> tuple[Act, ...]:
     return tuple(Act(weight, "watch", r, query=query, long_us=long_us) for r in resources)
 
 
-_HOST_AGENT: Final = Traits(host_network=True)
-
 AGENTS: Final = (
     Agent(
         "kube-system",

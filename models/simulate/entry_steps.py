@@ -36,7 +36,6 @@ _POWERFUL: Final = (
     ("velero", "velero"),
     ("kube-system", "generic-garbage-collector"),
 )
-_LONG_US: Final = 30 * SECOND
 
 
 def steal_pod_token(intruder: Intruder) -> Iterator[int]:

@@ -15,7 +15,7 @@ from worker.crash_points import CrashPoint
 pytestmark = pytest.mark.integration
 
 IN_FLIGHT_SHARE = 0.9
-KILLS = dose(15, 30)
+KILLS = dose(10, 30)
 ROUNDS = range(dose(1, 10))
 """Each with a topic of its own: what the oracle enumerates stays small."""
 

@@ -9,22 +9,14 @@ from typing import Annotated
 
 import typer
 
+from trailwarden.commands.options import Config, Level  # noqa: TC001 - typer reads annotations
+
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def findings() -> None:
     """Look at findings, and say what they turned out to be."""
-
-
-class Severity(StrEnum):
-    """Severities of findings, from least to most."""
-
-    INFORMATIONAL = "informational"
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
 
 
 class Choice(StrEnum):
@@ -36,10 +28,6 @@ class Choice(StrEnum):
     UNSURE = "unsure"
 
 
-Config = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", envvar="TRAILWARDEN_CONFIG", help="File of settings, YAML."),
-]
 Scan = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Folder that `trailwarden scan` wrote, instead."),
@@ -80,7 +68,7 @@ def list_(
     ] = None,
     rule: Annotated[str | None, typer.Option(metavar="ID", help="Only of this rule.")] = None,
     severity: Annotated[
-        Severity | None, typer.Option(metavar="SEVERITY", help="Only of this severity or above.")
+        Level | None, typer.Option(metavar="SEVERITY", help="Only of this severity or above.")
     ] = None,
     since: Annotated[
         str | None,

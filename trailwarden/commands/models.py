@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from trailwarden.commands.options import Config  # noqa: TC001 - typer reads annotations
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -15,10 +17,6 @@ def models() -> None:
     """Look at learned models, check them, and say which are used."""
 
 
-Config = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", envvar="TRAILWARDEN_CONFIG", help="File of settings, YAML."),
-]
 Folder = Annotated[
     Path | None,
     typer.Option("--models", metavar="DIR", help="The models; without it, those of the settings."),

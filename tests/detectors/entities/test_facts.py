@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from detectors.entities.facts import facts_of
-from detectors.entities.network import ipv4_network_of, network_of
 from detectors.entities.relation import KINDS, NUMBERS, Relation
 from ingest.schema import DTYPES
+from models.network import ipv4_network_of, network_of
 from tests.detectors.entities.world import REPLICASETS, event, frame
 
 KUBELET = "system:node:node-1"
