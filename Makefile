@@ -6,6 +6,10 @@ READY  := $(VENV)/.ready
 OUT    ?= out/demo
 SAMPLE := examples/sample-audit.log.gz
 
+# Tests mostly wait for servers: two at a time take little more than half of the time of one. Each
+# process starts a broker and a node of its own, so more of them need the memory for it.
+JOBS ?= 2
+
 EVENTS ?= 1000000
 LABELLED ?= ../shared/data/kubernetes-audit
 
@@ -28,7 +32,7 @@ demo: $(READY)  ## scan the sample that ships here; prints findings and where th
 	$(BIN)/trailwarden scan $(SAMPLE) --cluster sample --out $(OUT)
 
 test: $(READY)  ## run all tests; starts a real Kafka and a real Elasticsearch for those that need them
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 e2e: $(READY)  ## the sample through collectors, Kafka, worker and Elasticsearch, compared with a scan
 	$(BIN)/python -m pytest tests/e2e
