@@ -17,13 +17,16 @@ from typing import Final
 
 import msgspec
 import polars as pl
-from cpu_time import best, cpu
+from cpu_time import ROUNDS, best, cpu
 
 from detectors.entities.enrich import recalled_of
 from detectors.entities.facts import FACTS, facts_of
 from detectors.entities.memory import EntityMemory
 from detectors.entities.relation import NUMBERS, Relation
 from detectors.entities.state import save_memory
+from detectors.recalling import Recalling
+from detectors.ruleset import Ruleset, look
+from worker.rulesets import load_ruleset
 
 BATCHES: Final = (10_000, 50_000)
 SAMPLE: Final = Path(__file__).resolve().parent.parent / "examples" / "sample-audit.log.gz"
@@ -60,6 +63,28 @@ def _measure(events: pl.DataFrame, batch_rows: int) -> None:
     _print("facts", extraction, events.height)
     _print("memory", learning, events.height)
     _print("enrichment of every event", _spent(batches, facts), events.height)
+    _print("asking of the rules", _asking(batches, load_ruleset([])), events.height)
+
+
+def _asking(batches: list[pl.DataFrame], rules: Ruleset) -> float:
+    """Return what the rules' questions cost beyond learning, both measured in turn."""
+    looked = [look(batch, rules).hits for batch in batches]
+    nothing = [hits.clear() for hits in looked]
+    rounds = [
+        [_recalled(batches, hits, rules) for hits in (looked, nothing)] for _ in range(ROUNDS)
+    ]
+    return min(asking for asking, _ in rounds) - min(learning for _, learning in rounds)
+
+
+def _recalled(batches: list[pl.DataFrame], looked: list[pl.DataFrame], rules: Ruleset) -> float:
+    start = cpu()
+    recalling = Recalling(rules.asking, rules.site, told=rules.plan.columns)
+    for batch, hits in zip(batches, looked, strict=True):
+        reached = batch["@timestamp"].to_physical().min()
+        recalling.release(reached if isinstance(reached, int) else 0)
+        recalling.add(batch, hits)
+    recalling.release(None)
+    return cpu() - start
 
 
 def _learned(facts: list[pl.DataFrame]) -> EntityMemory:

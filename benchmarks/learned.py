@@ -22,8 +22,9 @@ import orjson
 import polars as pl
 from sklearn.ensemble import IsolationForest  # type: ignore[import-untyped]  # it has no types
 
-from detectors.anomaly.learned import SPAN_TICKS, Learned, Learning
+from detectors.anomaly.learned import Learned, Learning
 from detectors.anomaly.runs import GAP_TICKS
+from detectors.anomaly.spans import SPAN_TICKS
 from models.profile import rarity
 from models.profile.action_key import sightings
 from models.profile.counts import Counts
@@ -137,8 +138,10 @@ def by_forest(quiet: pl.DataFrame, rest: pl.DataFrame) -> pl.DataFrame:
     before, after = _raw_counts(quiet, actions), _raw_counts(rest, actions)
     columns = before.columns[2:]
     forest = IsolationForest(n_estimators=300, random_state=7).fit(before[columns].to_numpy())
-    scores = -forest.score_samples(after[columns].to_numpy())
-    return after.select("who", "tick").with_columns(pl.Series("score", scores))
+    distinct = after.select(columns).unique()  # of which there are few: each is scored once
+    scores = pl.Series("score", -forest.score_samples(distinct.to_numpy()))
+    scored = after.join(distinct.with_columns(scores), on=columns)
+    return scored.select("who", "tick", "score")
 
 
 def _raw_counts(events: pl.DataFrame, actions: Sequence[str]) -> pl.DataFrame:

@@ -7,10 +7,11 @@ thing in common: they score events (`models.scored.Scorer`).
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from models.login import LOGIN, LoginModel
 from models.login_attempts import LOGIN_COLUMNS
+from models.profile.model import PROFILE, PROFILE_COLUMNS, ProfileModel
 from models.session.atoms import SESSION_COLUMNS
 from models.session.model import SESSION_FOREST, SESSION_HISTOGRAM, SessionModel
 from models.volume import VOLUME, VOLUME_COLUMNS, VolumeModel
@@ -21,22 +22,27 @@ if TYPE_CHECKING:
     from models.store import Model
     from models.store.kind import Kind
 
-_READERS: Final[Mapping[str, type[SessionModel | VolumeModel | LoginModel]]] = {
+AnyModel: TypeAlias = SessionModel | VolumeModel | LoginModel | ProfileModel
+
+_READERS: Final[Mapping[str, type[AnyModel]]] = {
     SESSION_FOREST.name: SessionModel,
     SESSION_HISTOGRAM.name: SessionModel,
     VOLUME.name: VolumeModel,
     LOGIN.name: LoginModel,
+    PROFILE.name: ProfileModel,
 }
 
 LEARNED: Final[Mapping[str, Kind]] = MappingProxyType(
-    {kind.name: kind for kind in (SESSION_FOREST, SESSION_HISTOGRAM, VOLUME, LOGIN)}
+    {kind.name: kind for kind in (SESSION_FOREST, SESSION_HISTOGRAM, VOLUME, LOGIN, PROFILE)}
 )
 
-LEARNED_COLUMNS: Final = tuple(sorted({*SESSION_COLUMNS, *VOLUME_COLUMNS, *LOGIN_COLUMNS}))
+LEARNED_COLUMNS: Final = tuple(
+    sorted({*SESSION_COLUMNS, *VOLUME_COLUMNS, *LOGIN_COLUMNS, *PROFILE_COLUMNS})
+)
 """The event columns that any of them reads."""
 
 
-def scorer_of(model: Model) -> SessionModel | VolumeModel | LoginModel:
+def scorer_of(model: Model) -> AnyModel:
     """Return what scores events with a stored model.
 
     Raises

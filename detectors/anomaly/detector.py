@@ -7,6 +7,7 @@ rule's findings.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from detectors.attack import TECHNIQUES
@@ -29,6 +30,20 @@ class Detector:
     next_steps: tuple[str, ...] = ()
     falsepositives: tuple[str, ...] = ()
     references: tuple[str, ...] = field(default=())
+    catalogue: tuple[str, ...] = ()
+    """Detections of the catalogue (detectors/catalogue.py) that it stands for."""
+    attempts: bool = True
+    """That an act was refused lowers nothing by itself: what came of all of them is looked at."""
+
+    @property
+    def name(self) -> str:
+        """Return what exceptions and announced work may call it by."""
+        return self.title.lower().replace(" ", "-")
+
+    @property
+    def file(self) -> Path:
+        """Return a file name that no rule has: it is not made of one."""
+        return Path(self.name)
 
     def fields(self) -> Iterator[tuple[str, object]]:
         """Yield what a finding says about its detector, under the names that rules use."""
@@ -68,4 +83,8 @@ UNUSUAL_IDENTITY: Final = Detector(
     falsepositives=(
         "A new version or a new task of a workload, a person's new role or new network.",
     ),
+    catalogue=("A12", "A28"),
 )
+
+DETECTORS: Final = (UNUSUAL_IDENTITY,)
+"""All learned detectors."""

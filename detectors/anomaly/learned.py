@@ -14,37 +14,50 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from detectors.anomaly.blame import Blame
 from detectors.anomaly.detector import UNUSUAL_IDENTITY
-from detectors.anomaly.report import MOST_EVIDENCE, SHOWN, Strange, finding_of
+from detectors.anomaly.minute import MINUTE, Minute, Span, evidence_of
+from detectors.anomaly.report import (
+    MOST_EVIDENCE,
+    Strange,
+    exception_to,
+    finding_of,
+    shown_columns,
+)
 from detectors.anomaly.runs import Run, Runs
+from detectors.anomaly.spans import span_starts
+from detectors.anomaly.verdicts import Verdicts
 from detectors.correlation.documents import Documents
 from detectors.correlation.released import Released
+from detectors.site import Site
 from models.profile import rarity
 from models.profile.action_key import (
     CLUSTER,
     CODE,
     TICK_US,
-    TOLD_APART,
     sightings,
     sightings_schema,
 )
-from models.profile.budget import DAY_TICKS, FINDINGS_A_DAY, Calibration
+from models.profile.budget import DAY_TICKS, Calibration
 from models.profile.counts import Counts
+from models.profile.defaults import FINDINGS_A_DAY
 from models.profile.drift import Drift
+from models.profile.normal import normal_of
 from models.profile.observed import OBSERVED, Feature, coded, digest, observed
+from models.profile.told import Told
 from models.profile.words import MOST_REASONS, Reason, reason, texts_of, told_from
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-SPAN_TICKS: Final = 5
-"""Minutes that are learned together; a day is a whole number of spans."""
+    from detectors.exceptions import Exemption
+    from models.profile.profile import Profile
 
-_MINUTE: Final = ("cluster", "tick", "who")
 WAITING: Final = pl.Schema({name: OBSERVED[name] for name in OBSERVED.names() if name != "row"})
-_VALUES: Final = ("act", "network", "agent", "place")
-"""Columns of a sighting that something about it is strange by; else all of the minute is shown."""
+
+
+_UNKNOWN_SITE: Final = Site()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +69,51 @@ class Learning:
     """When an identity's own counts decide; a service asks for an event day too, a scan not."""
     hold_ticks: int = 1
     """Minutes that are scored together: more are cheaper, where nobody waits for them."""
+    silent_ticks: int = 0
+    """Minutes of a cluster in which nothing is told: at first everything is new."""
+    told_ticks: int = 0
+    """Minutes for which the same of the same identity is told once; 0: after each quiet time."""
     limit_rows: int = 1_000_000
     limit_waiting: int = 500_000
     limit_runs: int = 10_000
+    limit_told: int = 100_000
 
 
 class Learned:
     """The state of the detector, for the clusters that it is given events of."""
 
-    def __init__(self, learning: Learning = Learning()) -> None:
+    def __init__(
+        self,
+        learning: Learning = Learning(),
+        begin: Profile | None = None,
+        site: Site = _UNKNOWN_SITE,
+        exceptions: Sequence[Exemption] = (),
+    ) -> None:
+        """Begin with nothing learned.
+
+        Parameters
+            begin: what is known of clusters that are seen for the first time; None: nothing.
+            site: what raises and lowers levels.
+            exceptions: those that name this detector are its own.
+        """
         self.learning = learning
+        self.begin = begin
+        self.site = site
+        self.exceptions = [one for one in exceptions if UNUSUAL_IDENTITY.id in one.detections]
+        self.shown = shown_columns(self.exceptions)
         self.counts = Counts(learning.limit_rows)
         self.clusters: dict[int, str] = {}
         self.passed: dict[int, int] = {}
         """By cluster: the first minute that was not scored."""
         self.calibrations: dict[int, Calibration] = {}
-        self.pending = pl.DataFrame(schema=sightings_schema(SHOWN))
+        self.pending = pl.DataFrame(schema=sightings_schema(self.shown))
+        self.blame = Blame()
         self.waiting = pl.DataFrame(schema=WAITING)
         """Observations of spans that were not learned yet."""
         self.runs = Runs()
+        self.told = Told()
         self.drift = Drift()
+        self.verdicts = Verdicts()
         self.evicted: Counter[str] = Counter()
 
     def add(
@@ -83,19 +121,20 @@ class Learned:
         events: pl.DataFrame,
         late: pl.Series | None = None,
         flagged: pl.Series | None = None,
-    ) -> None:
+    ) -> pl.Series:
         """Take the events of a batch; late ones enter nothing.
+
+        Returns event.id of what a finding may show: of each act the first.
 
         Parameters
             events: under EVENT_SCHEMA, repeats dropped.
             late: whether each event lies behind the watermark; None: none does.
             flagged: event.id of what rules found: it is scored, never learned.
         """
-        if events.is_empty():
-            return
-        seen = sightings(events, SHOWN, late, flagged)
+        self.verdicts.add(events, late, flagged)
+        seen = sightings(events, self.shown, late, flagged)
         if seen.is_empty():
-            return
+            return seen["event.id"]
         self._name(seen)
         seen = self._in_time(seen)
         room = max(self.learning.limit_waiting - self.pending.height, 0)
@@ -103,6 +142,7 @@ class Learned:
             self.evicted["sightings"] += seen.height - room
             seen = seen.sort("tick", "order", "event.id").head(room)
         self.pending = pl.concat([self.pending, seen])
+        return seen["event.id"]
 
     def _in_time(self, seen: pl.DataFrame) -> pl.DataFrame:
         """Return sightings of minutes that were not scored yet; a worker gives no others."""
@@ -116,7 +156,26 @@ class Learned:
 
     def _name(self, seen: pl.DataFrame) -> None:
         for name in seen[CLUSTER].fill_null("").unique():
-            self.clusters.setdefault(digest(name), name)
+            number = digest(name)
+            if number not in self.clusters:
+                self.clusters[number] = name
+                self.take_up(number)
+
+    def take_up(self, cluster: int) -> None:
+        """Begin with what a model knows of a cluster, and where that ends."""
+        known = self.begin.clusters.get(cluster) if self.begin else None
+        if known is None:
+            return
+        known.begin(cluster, self.counts, self.drift)
+        self.calibrations[cluster] = known.fresh_calibration()
+        self.passed[cluster] = max(self.passed.get(cluster, known.passed), known.passed)
+
+    def settle(self) -> None:
+        """Learn what waits for the end of its span; later minutes of that span are learned too."""
+        clusters = self.waiting["cluster"].unique().sort()
+        if clusters.len():
+            last = self.waiting.select(pl.col("tick").max()).item()
+            self._learn_before(clusters, last + 1)
 
     def release(self, watermark: int | Mapping[str, int] | None) -> Released:
         """Score and learn all that lies in minutes before the watermark; None: all there is.
@@ -130,9 +189,10 @@ class Learned:
             return out
         due = self._due(limits)
         if due.height:
-            self._score(due, out)
+            self._score(self.blame.mark(due), out)
         if limits is not None:
             self.passed.update(limits)
+        self.blame.forgive(limits)
         out.closed += self.runs.close(None if limits is None else self.passed)
         out.closed += self.runs.evict(self.learning.limit_runs)
         return out
@@ -166,102 +226,134 @@ class Learned:
     def _score(self, due: pl.DataFrame, out: Released) -> None:
         said = coded(due)
         seen = observed(said)
-        span = (seen["tick"] // SPAN_TICKS).alias("span")
-        for number in span.unique().sort():
-            self._score_span(_Span(number, seen.filter(span == number), said, due), out)
+        starts = self._starts(seen)
+        for start in starts.unique().sort():
+            self._score_span(Span(start, seen.filter(starts == start), said, due), out)
 
-    def _score_span(self, span: _Span, out: Released) -> None:
+    def _starts(self, seen: pl.DataFrame) -> pl.Series:
+        """Return, for each observation, the first minute of its span."""
+        firsts = {cluster: one.first_tick for cluster, one in self.calibrations.items()}
+        return span_starts(seen, firsts)
+
+    def _score_span(self, span: Span, out: Released) -> None:
         """Score the minutes of one span against what was learned from the spans before it."""
         clusters = span.seen["cluster"].unique().sort()
-        self._learn_before(clusters, span.number)
+        self._learn_before(clusters, span.start)
         for cluster in clusters:
             self._calibration(cluster, span)
-        rare = rarity.bits(span.seen, self.counts, span.number * SPAN_TICKS, self.learning.known)
-        contributed = rarity.contributions(rare)
-        scored = rarity.scores(contributed)
-        flagged = self._flagged(scored)
-        self._note(span.seen, scored, flagged)
+        first_tick, known = span.start, self.learning.known
+        accepted = self.verdicts.take(clusters, first_tick, self.counts, known.events)
+        out.closed += self.runs.end(accepted)
+        rare = rarity.bits(span.seen, self.counts, first_tick, known)
+        rare = self.verdicts.reasons(rare, first_tick)
+        scored = rarity.scores(rarity.contributions(rare))
+        flagged = self._flagged(scored, span.start)
+        kept_out = self.verdicts.kept_out(span.seen, flagged, first_tick)
+        self._note(span.seen, scored, kept_out)
         if flagged.height:
-            self._tell(span, flagged, contributed, rare, out)
-        self._keep(span.seen, flagged)
+            self._tell(span, flagged, rare, out)
+            self.verdicts.hold(span.seen, rare, self.runs.reported(flagged))
+        self._keep(span.seen, kept_out)
 
-    def _calibration(self, cluster: int, span: _Span) -> None:
-        first_tick = span.number * SPAN_TICKS
+    def _calibration(self, cluster: int, span: Span) -> None:
         one = self.calibrations.get(cluster)
         if one is None:
-            one = self.calibrations[cluster] = Calibration(first_tick, first_tick // DAY_TICKS)
-        one.advance(first_tick, self.learning.findings_a_day)
+            one = self.calibrations[cluster] = Calibration(span.start, span.start // DAY_TICKS)
+        one.advance(span.start, self.learning.findings_a_day)
 
-    def _flagged(self, scored: pl.DataFrame) -> pl.DataFrame:
+    def _flagged(self, scored: pl.DataFrame, start: int) -> pl.DataFrame:
         """Return the scores that are over the threshold of their cluster, in order."""
-        known = {c: one.threshold for c, one in self.calibrations.items() if one.threshold}
+        known = {
+            c: one.threshold
+            for c, one in self.calibrations.items()
+            if one.threshold and start >= one.first_tick + self.learning.silent_ticks
+        }
         if not known or scored.is_empty():
             return scored.clear()
         limit = pl.col("cluster").replace_strict(known, default=None, return_dtype=pl.Float64)
         return scored.filter(pl.col("score") >= limit).sort("tick", "cluster", "who")
 
-    def _note(self, seen: pl.DataFrame, scored: pl.DataFrame, flagged: pl.DataFrame) -> None:
-        """Count scores, for later thresholds: of what was flagged none."""
-        minutes = seen.filter(pl.col("feature") == Feature.HOUR.value).select(_MINUTE)
+    def _note(self, seen: pl.DataFrame, scored: pl.DataFrame, kept_out: pl.DataFrame) -> None:
+        """Count scores, for later thresholds: of minutes that are not learned none."""
+        minutes = seen.filter(pl.col("feature") == Feature.HOUR.value).select(MINUTE)
         for cluster in minutes["cluster"].unique():
             one = self.calibrations[cluster]
             counted = (pl.col("cluster") == cluster) & (pl.col("tick") >= one.counted_from)
-            normal = scored.filter(counted).join(flagged, on=_MINUTE, how="anti")["score"]
+            normal = scored.filter(counted).join(kept_out, on=MINUTE, how="anti")["score"]
             quiet = minutes.filter(counted).height - scored.filter(counted).height
             one.note(normal, quiet)
 
-    def _keep(self, seen: pl.DataFrame, flagged: pl.DataFrame) -> None:
+    def _keep(self, seen: pl.DataFrame, kept_out: pl.DataFrame) -> None:
         """Let what may be learned wait for the end of its span."""
         kept = seen.filter(pl.col("learnable") > 0).drop("row")
-        if flagged.height:
-            kept = kept.join(flagged.select(_MINUTE), on=_MINUTE, how="anti")
+        if kept_out.height:
+            kept = kept.join(kept_out, on=MINUTE, how="anti")
         room = max(self.learning.limit_waiting - self.waiting.height, 0)
         if kept.height > room:
             self.evicted["waiting"] += kept.height - room
             kept = kept.sort(WAITING.names()).head(room)
         self.waiting = pl.concat([self.waiting, kept.select(WAITING.names())])
 
-    def _learn_before(self, clusters: pl.Series, span: int) -> None:
-        """Learn what waits of these clusters, of spans before this one."""
-        own = self.waiting["cluster"].is_in(clusters.implode())
-        over = own & (self.waiting["tick"] // SPAN_TICKS < span)
+    def _learn_before(self, clusters: pl.Series, start: int) -> None:
+        """Learn what waits of these clusters, of spans that began before this minute."""
+        if self.waiting.is_empty():
+            return
+        starts = self._starts(self.waiting)
+        over = self.waiting["cluster"].is_in(clusters.implode()) & (starts < start)
         if not over.any():
             return
         ripe, self.waiting = self.waiting.filter(over), self.waiting.filter(~over)
-        spans = ripe["tick"] // SPAN_TICKS
-        for number in spans.unique().sort():
-            part = ripe.filter(spans == number)
-            self.counts.learn(part, number * SPAN_TICKS, self.learning.known.events)
-            self.drift.observe(part, number * SPAN_TICKS // DAY_TICKS)
+        starts = starts.filter(over)
+        begins = starts.unique().sort()
+        for begun in begins:
+            part = ripe.filter(starts == begun) if begins.len() > 1 else ripe
+            self.counts.learn(part, begun, self.learning.known.events)
+            self.drift.observe(part, begun // DAY_TICKS)
 
-    def _tell(
-        self,
-        span: _Span,
-        flagged: pl.DataFrame,
-        contributed: pl.DataFrame,
-        rare: pl.DataFrame,
-        out: Released,
-    ) -> None:
-        strange = contributed.join(flagged.select(_MINUTE), on=_MINUTE, how="semi")
-        evidence = _evidence(span, strange)
+    def _tell(self, span: Span, flagged: pl.DataFrame, rare: pl.DataFrame, out: Released) -> None:
+        """Tell what is strange and was not told before; the same again only goes on."""
+        strange = rare.join(flagged.select(MINUTE), on=MINUTE, how="semi")
+        evidence = evidence_of(span, rarity.contributions(strange))
         for cluster, tick, who, score in flagged.iter_rows():
             at = (pl.col("cluster") == cluster) & (pl.col("tick") == tick) & (pl.col("who") == who)
-            found = _Minute(cluster, tick, who, score, evidence.filter(at))
+            found = Minute(cluster, tick, who, score, evidence.filter(at))
             run = self.runs.open.get((cluster, who))
-            if run is not None and tick < run.over_tick:
+            if run is not None and tick >= run.over_tick:
+                out.closed += self.runs.close({cluster: tick})
+                run = None
+            news = self.told.news(strange.filter(at), tick, self._told_ticks(who, tick))
+            is_news = self._is_news(cluster, tick, news)
+            if is_news and self.learning.told_ticks:
+                self.told.tell(news, tick, self.learning.limit_told)
+            if run is not None:
                 run.last_tick = max(run.last_tick, tick)
                 run.events += found.events
+            if run is not None or not is_news:
                 continue
-            if run is not None:
-                out.closed += self.runs.close({cluster: tick})
+            if exception := exception_to(UNUSUAL_IDENTITY, found.evidence, self.exceptions):
+                out.excepted[exception] += 1
+                continue
             self.calibrations[cluster].told += 1
-            told = strange.filter(at).join(
-                rare, on=[*_MINUTE, "feature", "about", "bits"], how="left"
-            )
-            self._begin(found, self._reasons(span, told), out)
+            self._begin(found, self._reasons(span, news), out)
 
-    def _reasons(self, span: _Span, told: pl.DataFrame) -> list[Reason]:
+    def _told_ticks(self, who: int, tick: int) -> int:
+        """Return how long the same is told once: of who was found to be an attacker, not at all."""
+        distrusted = self.verdicts.distrusted.values()
+        is_distrusted = any(who in one.who and tick < one.until for one in distrusted)
+        return 0 if is_distrusted else self.learning.told_ticks
+
+    def _is_news(self, cluster: int, tick: int, news: pl.DataFrame) -> bool:
+        """Tell whether what nobody was told of is strange enough by itself; count its score."""
+        one = self.calibrations[cluster]
+        score = float(rarity.scores(rarity.contributions(news))["score"].sum())
+        if tick >= one.counted_from:
+            one.note(pl.Series([score], dtype=pl.Float64), 0)
+        return one.threshold is not None and score >= one.threshold
+
+    def _reasons(self, span: Span, news: pl.DataFrame) -> list[Reason]:
         """Return the strongest reasons of a minute in words."""
+        strongest = rarity.contributions(news)
+        told = strongest.join(news, on=[*MINUTE, "feature", "about", "bits"], how="left")
         first = told.sort("rank", "value").unique("rank", keep="first", maintain_order=True)
         chosen = first.sort("rank").head(MOST_REASONS)
         texts = texts_of(span.due[chosen["row"]]).to_dicts()
@@ -269,7 +361,7 @@ class Learned:
         known = told_from(seen, self.counts)
         return [reason(row, text, known) for row, text in zip(seen.to_dicts(), texts, strict=True)]
 
-    def _begin(self, found: _Minute, reasons: list[Reason], out: Released) -> None:
+    def _begin(self, found: Minute, reasons: list[Reason], out: Released) -> None:
         event = found.evidence.row(0, named=True)
         calibration = self.calibrations[found.cluster]
         probability = calibration.probability(found.score)
@@ -283,8 +375,12 @@ class Learned:
             found.evidence["event.id"].head(MOST_EVIDENCE).to_list(),
             found.evidence["kubernetes.audit.auditID"].drop_nulls().head(MOST_EVIDENCE).to_list(),
             bool((found.evidence[CODE].fill_null(0) >= 400).all()),  # noqa: PLR2004 - RFC 9110
+            calibration.threshold or 0.0,
+            self.learning.findings_a_day,
+            normal_of(found.who, found.evidence["peers"][0], found.tick, self.counts),
+            self.begin.name if self.begin else "",
         )
-        finding = finding_of(UNUSUAL_IDENTITY, event, strange)
+        finding = finding_of(UNUSUAL_IDENTITY, event, strange, self.site)
         received: datetime = event["event.created"] or event["@timestamp"]
         dated = Documents.is_dated(event)
         out.findings.append(finding)
@@ -292,59 +388,5 @@ class Learned:
         out.undated |= set() if dated else {finding.id}
         received_us = int(received.timestamp()) * 1_000_000 + received.microsecond
         self.runs.open[found.cluster, found.who] = Run(
-            finding.id, found.tick, found.events, finding.order[0], received_us, dated
+            finding.id, found.tick, found.events, finding.order[0], received_us, dated, found.tick
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """Complete minutes of one span, of some clusters."""
-
-    number: int
-    seen: pl.DataFrame
-    said: pl.DataFrame
-    due: pl.DataFrame
-
-
-@dataclass(frozen=True, slots=True)
-class _Minute:
-    """A strange minute of an identity, and the sightings that are strange in it."""
-
-    cluster: int
-    tick: int
-    who: int
-    score: float
-    evidence: pl.DataFrame
-
-    @property
-    def events(self) -> int:
-        """Return how many events the strange sightings stand for."""
-        return int(self.evidence["count"].sum())
-
-
-def _evidence(span: _Span, strange: pl.DataFrame) -> pl.DataFrame:
-    """Return the sightings that are strange, once each, in order, with what minute they are of."""
-    where = ["cluster", "tick", "who"]
-    rows = [
-        span.said.select(*where, "row", pl.col(value).alias("about")).join(
-            strange.select(*where, "about"), on=[*where, "about"], how="semi"
-        )["row"]
-        for value in _VALUES
-    ]
-    shown = pl.concat(rows).unique()
-    minutes = span.said[shown].select(where)
-    missing = strange.select(where).unique().join(minutes, on=where, how="anti")
-    whole = span.said.select(*where, "row").join(missing, on=where, how="semi")["row"]
-    chosen = pl.concat([shown, whole]).sort()
-    found = span.due[chosen].hstack(
-        span.said[chosen].select(where).rename({"tick": "minute"}).drop("minute")
-    )
-    combination = [*where, *TOLD_APART]
-    counted = found.group_by(combination).agg(pl.col("count").sum().alias("all"))
-    return (
-        found.sort("tick", "order", "event.id")
-        .unique(combination, keep="first", maintain_order=True)
-        .join(counted, on=combination, nulls_equal=True, maintain_order="left")
-        .drop("count")
-        .rename({"all": "count"})
-    )

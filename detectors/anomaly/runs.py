@@ -10,15 +10,20 @@ from heapq import nsmallest
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import polars as pl
 
 from detectors.correlation.episode import Closed
 from models.profile.action_key import TICK_US
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 GAP_TICKS: Final = 10
 """Minutes without anything strange after which the next strange one is another finding."""
+
+
+MOST_TICKS: Final = 60
+"""Minutes of one run at most: what somebody does who is strange all day is told as it comes."""
 
 
 class Run(msgspec.Struct, array_like=True):
@@ -30,11 +35,12 @@ class Run(msgspec.Struct, array_like=True):
     time_us: int
     received_us: int
     dated: bool
+    first_tick: int = 0
 
     @property
     def over_tick(self) -> int:
         """The first minute that would begin another run."""
-        return self.last_tick + GAP_TICKS + 1
+        return min(self.last_tick + GAP_TICKS + 1, self.first_tick + MOST_TICKS)
 
 
 class Runs:
@@ -58,6 +64,23 @@ class Runs:
             if passed is None or run.over_tick <= passed.get(key[0], 0)
         ]
         for key in sorted(over, key=lambda key: (self.open[key].over_tick, self.open[key].finding)):
+            yield closed(self.open.pop(key))
+
+    def reported(self, minutes: pl.DataFrame) -> pl.DataFrame:
+        """Return ``cluster``, ``tick``, ``who`` of strange minutes with the ``finding`` of each.
+
+        Those that nobody is told of have none, and are left out.
+        """
+        keys = zip(minutes["cluster"], minutes["who"], strict=True)
+        runs = [self.open.get(key) for key in keys]
+        findings = pl.Series("finding", [run and run.finding for run in runs], dtype=pl.String)
+        named = minutes.select("cluster", "tick", "who").with_columns(findings)
+        return named.drop_nulls("finding")
+
+    def end(self, findings: Collection[str]) -> Iterator[Closed]:
+        """End those that these findings reported: what follows is another finding."""
+        over = [key for key, run in self.open.items() if run.finding in findings]
+        for key in sorted(over):
             yield closed(self.open.pop(key))
 
     def evict(self, most: int) -> Iterator[Closed]:

@@ -12,15 +12,18 @@ import msgspec
 import polars as pl
 
 from detectors.anomaly.learned import WAITING
-from detectors.anomaly.report import SHOWN
 from detectors.anomaly.runs import Run  # noqa: TC001 - msgspec reads it
-from models.profile.action_key import sightings_schema
+from detectors.anomaly.verdicts import SavedVerdicts  # noqa: TC001 - msgspec reads it
+from models.profile.action_key import CLUSTER, sightings_schema
 from models.profile.budget import Calibration  # noqa: TC001 - msgspec reads it
+from models.profile.counts import Counts
+from models.profile.drift import Drift
+from models.profile.told import Told  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:
     from detectors.anomaly.learned import Learned
 
-VERSION: Final = 1
+VERSION: Final = 4
 """Raised whenever what is remembered changes its meaning: an older state is then not loaded."""
 
 _ORDER: Final = ("tick", "order", "event.id")
@@ -38,6 +41,9 @@ class SavedLearned(msgspec.Struct, array_like=True):
     waiting: bytes
     drift: tuple[bytes, bytes, bytes, dict[int, int]]
     runs: list[tuple[int, int, Run]]
+    blamed: list[tuple[int, str, str]]
+    verdicts: SavedVerdicts
+    told: Told
 
 
 def save(state: Learned) -> SavedLearned:
@@ -52,6 +58,9 @@ def save(state: Learned) -> SavedLearned:
         _packed(state.waiting.sort(WAITING.names())),
         state.drift.save(),
         [(cluster, who, run) for (cluster, who), run in sorted(state.runs.open.items())],
+        sorted(state.blame.minutes),
+        state.verdicts.save(),
+        state.told.copy(),
     )
 
 
@@ -62,11 +71,39 @@ def restore(saved: SavedLearned, state: Learned) -> bool:
     state.clusters, state.passed = dict(saved.clusters), dict(saved.passed)
     state.calibrations = dict(saved.calibrations)
     state.counts.restore(saved.counts)
-    state.pending = _unpacked(saved.pending).select(sightings_schema(SHOWN).names())
+    state.pending = _fitting(_unpacked(saved.pending), sightings_schema(state.shown))
     state.waiting = _unpacked(saved.waiting).select(WAITING.names())
     state.drift.restore(saved.drift)
     state.runs.open = {(cluster, who): run for cluster, who, run in saved.runs}
+    state.blame.minutes = set(saved.blamed)
+    state.verdicts.restore(saved.verdicts)
+    state.told = saved.told
     return True
+
+
+def begin_anew(state: Learned) -> None:
+    """Let a model take the place of what was learned; what was told and decided stays.
+
+    Of clusters that the model does not know nothing is known then: what was learned is not mixed.
+    """
+    state.counts, state.drift = Counts(state.learning.limit_rows), Drift()
+    state.calibrations, state.waiting = {}, state.waiting.clear()
+    for cluster in sorted(state.clusters):
+        state.take_up(cluster)
+    passed = {name: state.passed.get(number, 0) for number, name in state.clusters.items()}
+    if passed:
+        ends = state.pending[CLUSTER].fill_null("").replace_strict(passed, return_dtype=pl.Int64)
+        state.pending = state.pending.filter(state.pending["tick"] >= ends)
+
+
+def _fitting(saved: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """Return sightings with the columns that exceptions read now; nothing is known of new ones."""
+    missing = [
+        pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in schema.items()
+        if name not in saved.columns
+    ]
+    return saved.with_columns(missing).select(schema.names())
 
 
 def _packed(frame: pl.DataFrame) -> bytes:

@@ -49,7 +49,7 @@ COUNTED: Final = pl.Schema(
 """``tick`` is the number of the minute since 1970; ``count`` events, ``flagged`` of which must
 not be learned; ``order`` places the first of them within its tick."""
 
-_DATASET: Final = "kubernetes.audit"
+DATASET: Final = "kubernetes.audit"
 _ROW_BITS: Final = 20
 _TIE_BITS: Final = 16
 """A minute has under 2^26 microseconds. The rest of 64 bits orders events of one microsecond by the
@@ -115,7 +115,7 @@ def _placed(
     within = (time % TICK_US).cast(pl.UInt64) * (1 << (_ROW_BITS + _TIE_BITS))
     marks = [] if flagged is None or flagged.is_empty() else [_is_flagged(flagged)]
     usable = events.select(
-        ((pl.col("event.dataset") == _DATASET) & pl.col("@timestamp").is_not_null())
+        ((pl.col("event.dataset") == DATASET) & pl.col("@timestamp").is_not_null())
         .fill_null(value=False)
         .alias("usable")
     ).to_series()

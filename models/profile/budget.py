@@ -14,9 +14,6 @@ import polars as pl
 
 from models.profile.tail import Tail, fit_tail
 
-FINDINGS_A_DAY: Final = 20.0
-"""Default budget of a cluster: what one person can look at in an hour."""
-
 DAY_TICKS: Final = 1_440
 FIRST_MINUTES: Final = 500
 """Identity's minutes that must have been scored before there is a threshold at all: 500 make a top
@@ -28,8 +25,8 @@ WARM_UP_TICKS: Final = 10
 KEPT_A_DAY: Final = 0.9
 """Of counts, when a day ends: a week ago weighs half."""
 
-_MOST_BITS: Final = 512
-_MOST_CORRECTION: Final = log(1_000.0)
+MOST_BITS: Final = 512
+MOST_CORRECTION: Final = log(1_000.0)
 
 
 class Calibration(msgspec.Struct):
@@ -55,7 +52,7 @@ class Calibration(msgspec.Struct):
 
     def note(self, scores: pl.Series, quiet: int) -> None:
         """Count scores of minutes that were not flagged, and ``quiet`` minutes without any."""
-        binned = scores.clip(0.0, float(_MOST_BITS)).floor().cast(pl.Int64).value_counts()
+        binned = scores.clip(0.0, float(MOST_BITS)).floor().cast(pl.Int64).value_counts()
         for bits, count in binned.iter_rows():
             self.today[bits] = self.today.get(bits, 0) + count
         self.today[0] = self.today.get(0, 0) + quiet
@@ -91,7 +88,7 @@ class Calibration(msgspec.Struct):
         self.minutes_a_day = max(float(seen), self.minutes_a_day * KEPT_A_DAY)
         if self.threshold is not None:
             surplus = log((self.told + 1.0) / (findings_a_day + 1.0)) / 2.0
-            self.correction = min(max(self.correction + surplus, 0.0), _MOST_CORRECTION)
+            self.correction = min(max(self.correction + surplus, 0.0), MOST_CORRECTION)
         self.today, self.told, self.day = {}, 0, day
         if sum(self.counts.values()) >= FIRST_MINUTES:
             self._fit(self.counts, findings_a_day)

@@ -177,6 +177,11 @@ class Counts:
         self.evicted += rows.height - kept.height - left.height
         self._take(pl.concat([kept, left.select(COUNTS.names())]))
 
+    def take_up(self, rows: pl.DataFrame) -> None:
+        """Add rows of contexts that nothing is known of yet, as another memory held them."""
+        self._take(pl.concat([self.rows, rows.select(COUNTS.names())]))
+        self._bound()
+
     def save(self) -> bytes:
         """Return the counts as an Arrow file, the same for the same counts."""
         stream = BytesIO()

@@ -301,7 +301,7 @@ def coded(sightings: pl.DataFrame) -> pl.DataFrame:
         pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
         sightings["tick"].replace_strict(ticks, hours, return_dtype=pl.UInt64).alias("hour"),
         (pl.col("act") ^ pl.col("cluster") * pl.lit(_MIX[2], dtype=pl.UInt64)).alias("deed"),
-        (pl.lit(sightings["tick"]).cast(pl.UInt64) * tick ^ mixed).alias("moment"),
+        (pl.lit(sightings["tick"]).reinterpret(signed=False) * tick ^ mixed).alias("moment"),
     )
 
 

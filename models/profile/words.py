@@ -175,7 +175,11 @@ def _peers_of(seen: Mapping[str, Any], known: pl.DataFrame) -> pl.Series:
 def _span(tick: int, own: _Own) -> str:
     """Return how long it was not seen, or how long the identity has been known without it."""
     before = own.last if own.last is not None else own.since
-    minutes = max(tick - before, 0) if before is not None else 0
+    return span_of(max(tick - before, 0) if before is not None else 0)
+
+
+def span_of(minutes: int) -> str:
+    """Return a time as people say it, in the largest unit that fits: ``41 days``."""
     for size, unit in _MINUTES:
         if minutes >= size:
             many = minutes // size

@@ -54,6 +54,37 @@ def require_distinct(tables: Tables, table: str, keys: Sequence[str]) -> None:
         raise ModelRefusedError(Reason.REPEATED, detail)
 
 
+def require_sorted(tables: Tables, table: str, keys: Sequence[str]) -> None:
+    """Refuse rows that are not in ascending order of their keys, or have the same key."""
+    require_distinct(tables, table, keys)
+    held = tables[table].select(keys)
+    if not held.equals(held.sort(keys)):
+        detail = f"table {table!r}: not in order of {', '.join(keys)}"
+        raise ModelRefusedError(Reason.OUT_OF_ORDER, detail)
+
+
+def require_between(
+    tables: Tables, table: str, columns: Sequence[str], bounds: tuple[float, float]
+) -> None:
+    """Refuse values outside of bounds, which are themselves allowed."""
+    low, high = bounds
+    fault = _Fault((pl.all() < low) | (pl.all() > high), Reason.OUT_OF_RANGE, "is out of range")
+    _refuse_where(tables, table, columns, fault)
+
+
+def refuse_rows(tables: Tables, table: str, fault: pl.Expr, said: str) -> None:
+    """Refuse a table any row of which has a fault; ``said`` is what is wrong."""
+    if tables[table].select(fault.fill_null(value=True).any()).item():
+        raise ModelRefusedError(Reason.OUT_OF_RANGE, f"table {table!r}: {said}")
+
+
+def require_at_most(tables: Tables, table: str, height: int) -> None:
+    """Refuse a table with more rows than this program keeps."""
+    if tables[table].height > height:
+        detail = f"table {table!r}: {tables[table].height} rows, at most {height} may be"
+        raise ModelRefusedError(Reason.OVERSIZED, detail)
+
+
 def require_height(tables: Tables, table: str, height: int, what: str) -> None:
     """Refuse a table that has not a row for each of something else."""
     if tables[table].height != height:

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     NOT_FINITE = "not-finite"
     NEGATIVE = "negative"
     OUT_OF_RANGE = "out-of-range"
+    OUT_OF_ORDER = "out-of-order"
     REPEATED = "repeated"
     BAD_TREE = "bad-tree"
     LENGTHS_DIFFER = "lengths-differ"

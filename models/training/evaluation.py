@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from models.training.labels import ATTACK, NEUTRAL
+from models.training.labels import ATTACK, JUDGED, NEUTRAL
 from models.training.metrics import average_precision, findings_within, highest
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class BudgetResult:
     """What a budget of so many findings per 10,000 events gives.
 
     ``findings`` are ``true``, ``false`` or neither; ``precision`` is of those that are either.
+    ``judged_true`` and ``judged_false`` hold what people decided about by verdicts.
     ``found_mostly`` are executions in a finding half of whose events, or more, are an attacker's:
     a finding that holds half the cluster's events proves little by holding an attack as well.
     """
@@ -52,6 +53,14 @@ class BudgetResult:
     found: int
     found_mostly: int
     kinds: tuple[KindResult, ...]
+    judged_true: int = 0
+    judged_false: int = 0
+
+    @property
+    def precision_by_verdict(self) -> float | None:
+        """Return the share of true ones among those judged by people; None if none was."""
+        judged = self.judged_true + self.judged_false
+        return self.judged_true / judged if judged else None
 
     @property
     def precision(self) -> float | None:
@@ -97,16 +106,20 @@ def evaluate(
     events: pl.DataFrame,
     labels: pl.DataFrame,
     budgets: Sequence[float],
+    *,
+    verdicts: pl.DataFrame | None = None,
 ) -> Evaluation:
     """Score events and compare with their labels.
 
     Parameters
         labels: under `models.training.labels.LABELS`, of these events.
         budgets: findings per 10,000 events.
+        verdicts: under `models.training.labels.JUDGED`; labels and verdicts are counted apart.
     """
     members = model.members(events)
     held = members.join(labels, on="event.id", how="left", maintain_order="left")
     judged = model.score(events).join(_judgement(held), on="unit", how="left")
+    judged = judged.join(_by_people(members, verdicts), on="unit", how="left")
     told = judged.filter(pl.col("is_true").is_not_null())
     attacks = held.filter(pl.col("role") == ATTACK)
     largest = findings_within(max(budgets, default=0.0), events.height)
@@ -137,6 +150,13 @@ def _judgement(held: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _by_people(members: pl.DataFrame, verdicts: pl.DataFrame | None) -> pl.DataFrame:
+    """Return for each unit that people judged whether it is true: one true event is enough."""
+    said = pl.DataFrame(schema=dict(JUDGED)) if verdicts is None else verdicts
+    held = members.join(said, on="event.id")
+    return held.group_by("unit").agg(pl.col("is_true").any().alias("is_judged_true"))
+
+
 def _at(
     budget: float, flagged: pl.DataFrame, attacks: pl.DataFrame, labels: pl.DataFrame
 ) -> BudgetResult:
@@ -152,6 +172,8 @@ def _at(
         found=sum(kind.found for kind in kinds),
         found_mostly=sum(kind.found for kind in _by_kind(mostly, attacks, labels)),
         kinds=kinds,
+        judged_true=int(flagged["is_judged_true"].sum() or 0),
+        judged_false=int((~flagged["is_judged_true"]).sum() or 0),
     )
 
 

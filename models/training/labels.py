@@ -1,4 +1,4 @@
-"""A file of labels and events in, the events' labels out.
+"""A file of labels and events in, the events' labels out; and what people's verdicts say of them.
 
 Separate because a label names an event by what a client may choose and repeat: the audit ID, the
 stage, and for ids that stand there twice the URI.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+
+from ingest.verdict import DATASET, Choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +45,14 @@ LABEL_COLUMNS: Final = (
     *("@timestamp", "event.id", "orchestrator.cluster.name", "kubernetes.audit.auditID"),
     *("kubernetes.audit.stage", "kubernetes.audit.requestURI"),
 )
+VERDICT_COLUMNS: Final = (
+    *("event.id", "event.dataset", "log.offset", "trailwarden.verdict.finding"),
+    *("trailwarden.verdict.value", "trailwarden.verdict.events"),
+)
+JUDGED: Final[Mapping[str, pl.DataType]] = {"event.id": pl.String(), "is_true": pl.Boolean()}
+"""What people decided: whether what happened should not have."""
+
+_DECIDED: Final = {Choice.TRUE_POSITIVE: True, Choice.FALSE_POSITIVE: False, Choice.BENIGN: False}
 _REDACTED: Final = "[redacted"
 
 
@@ -101,3 +111,30 @@ def labels_of(events: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
         .select(*LABELS)
         .sort("time", "event.id")
     )
+
+
+def verdicts_of(events: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the events without verdicts, and what the verdicts say, under `JUDGED`.
+
+    Of one finding the last verdict in its log counts; an event of several findings is true if one
+    of them is.
+    """
+    is_verdict = pl.col("event.dataset").eq_missing(DATASET)
+    decided = (
+        events.filter(is_verdict)
+        .select(VERDICT_COLUMNS)
+        .sort("log.offset", "event.id")
+        .unique("trailwarden.verdict.finding", keep="last", maintain_order=True)
+        .select(
+            pl.col("trailwarden.verdict.events").alias("event.id"),
+            pl.col("trailwarden.verdict.value")
+            .replace_strict(_DECIDED, default=None, return_dtype=pl.Boolean)
+            .alias("is_true"),
+        )
+        .drop_nulls()
+        .explode("event.id")
+        .group_by("event.id")
+        .agg(pl.col("is_true").any())
+        .sort("event.id")
+    )
+    return events.filter(~is_verdict), decided.select(*JUDGED)

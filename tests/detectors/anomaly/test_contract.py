@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from math import isfinite
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +14,7 @@ import pytest
 
 from detectors.anomaly.learned import Learned, Learning
 from detectors.anomaly.state import SavedLearned, restore, save
+from detectors.anomaly.training import Training
 from detectors.correlation.released import Released
 from ingest.schema import DTYPES
 from tests.detectors.anomaly.world import (
@@ -29,6 +31,8 @@ from tests.detectors.anomaly.world import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from models.profile.profile import Profile
 
 LATENESS_US = 30_000_000
 
@@ -68,12 +72,32 @@ def _rows(detector: Learned) -> int:
     return max(*held, len(detector.runs.open))
 
 
+@cache
+def _model() -> Profile:
+    """Return what the hour before taught of both clusters."""
+    training = Training(tried_from_us=at(0))
+    for cluster in ("c", "d"):
+        before = [replace(act, at_us=act.at_us - 60 * MINUTE_US) for act in quiet(50, 5, cluster)]
+        training.add(frame(before))
+    return training.profile(at(-10))
+
+
 DETECTORS = {
     "learned": Case(
         Learned,
         lambda detector: msgspec.msgpack.encode(save(detector)),
         _load,
         lambda: Learned(Learning(limit_rows=SMALL, limit_waiting=SMALL, limit_runs=SMALL)),
+        _rows,
+        SMALL,
+    ),
+    "learned, begun with a model": Case(
+        lambda: Learned(begin=_model()),
+        lambda detector: msgspec.msgpack.encode(save(detector)),
+        _load,
+        lambda: Learned(
+            Learning(limit_rows=SMALL, limit_waiting=SMALL, limit_runs=SMALL), begin=_model()
+        ),
         _rows,
         SMALL,
     ),

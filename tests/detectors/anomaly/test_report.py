@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from detectors.anomaly.detector import UNUSUAL_IDENTITY
+from detectors.anomaly.fields import ANOMALY_DTYPES, PREFIX
 from detectors.anomaly.report import Strange, finding_of
 from detectors.finding import SEVERITY, Finding
 from detectors.sigma.rule import Level
+from detectors.site import Site
 from models.profile.observed import Feature
 from models.profile.words import Reason
 from tests.detectors.anomaly.world import Act, at, frame
@@ -17,8 +19,10 @@ REASONS = [Reason(f"reason {n}", Feature.ACT, 20.0 - n) for n in range(4)]
 
 def told(probability: float, *, refused: bool = False, identity: str = "ann") -> Finding:
     event = frame([Act(at(0), identity or None)]).row(0, named=True)
-    strange = Strange(identity, 50.0, probability, 1e-3, REASONS, ["e"], ["a"], refused)
-    return finding_of(UNUSUAL_IDENTITY, event, strange)
+    score = (50.0, probability, 1e-3)
+    model = "profile/1"
+    strange = Strange(identity, *score, REASONS, ["e"], ["a"], refused, 20.5, 5.0, "known", model)
+    return finding_of(UNUSUAL_IDENTITY, event, strange, Site())
 
 
 @pytest.mark.parametrize(
@@ -44,6 +48,15 @@ def test_the_sentence_names_who_where_and_the_two_strongest_reasons() -> None:
     )
     nobody = told(1e-3, identity="").document["message"]
     assert nobody.startswith("An unauthenticated client did")
+
+
+def test_what_it_says_of_the_score_is_what_the_fields_are_told_to_be() -> None:
+    said = {name: one for name, one in told(1e-3).document.items() if name.startswith(PREFIX)}
+    assert said.keys() == ANOMALY_DTYPES.keys()
+    assert said[PREFIX + "threshold"] == 20.5
+    assert said[PREFIX + "budget_a_day"] == 5.0
+    assert said[PREFIX + "normal"] == "known"
+    assert said[PREFIX + "model"] == "profile/1"
 
 
 def test_hostile_names_are_made_visible() -> None:

@@ -8,7 +8,7 @@ import pytest
 from models.scored import MEMBERS, SCORES
 from models.training.baselines import baselines
 from models.training.evaluation import evaluate
-from models.training.labels import LABELS
+from models.training.labels import JUDGED, LABELS
 from tests.models.event_rows import break_in, event_frame, quiet_time
 
 S = 1_000_000
@@ -128,3 +128,15 @@ def test_each_simple_method_scores_every_session() -> None:
     busiest = scores[0].sort("score")["entity"][-1]
     assert (rarest, busiest) == ("person-0", "person-0")
     assert made[2].score(tried).equals(baselines(learned, 1)[2].score(tried))
+
+
+def test_precision_by_verdict_is_of_findings_that_people_judged() -> None:
+    said = {"a2": True, "e1": False, "e4": True, "e5": False, "d1": False, "elsewhere": True}
+    verdicts = pl.DataFrame(list(said.items()), schema=dict(JUDGED), orient="row")
+    plain = evaluate("m", MODEL, EVENTS, KNOWN, [10, 20, 30, 0])
+    found = evaluate("m", MODEL, EVENTS, KNOWN, [10, 20, 30, 0], verdicts=verdicts)
+    counted = [(at.judged_true, at.judged_false, at.precision_by_verdict) for at in found.budgets]
+    assert counted == [(1, 0, 1.0), (1, 1, 0.5), (2, 1, pytest.approx(2 / 3)), (0, 0, None)]
+    labelled = [(at.true, at.false, at.found, at.runs) for at in found.budgets]
+    assert labelled == [(at.true, at.false, at.found, at.runs) for at in plain.budgets]
+    assert [at.precision_by_verdict for at in plain.budgets] == [None] * 4

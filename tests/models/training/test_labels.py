@@ -6,7 +6,8 @@ import orjson
 import polars as pl
 import pytest
 
-from models.training.labels import LabelFileError, labels_of, read_labels
+from ingest.verdict import DATASET
+from models.training.labels import LabelFileError, labels_of, read_labels, verdicts_of
 from tests.models.event_rows import event_frame, request
 
 
@@ -74,3 +75,41 @@ def test_what_is_no_label_is_refused(text: bytes, tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(LabelFileError, match="missing"):
         read_labels(tmp_path / "missing.jsonl")
+
+
+def said(offset: int, finding: str, value: str, *events: str) -> dict[str, object]:
+    return {
+        "event.id": f"verdict-{offset}",
+        "event.dataset": DATASET,
+        "log.offset": offset,
+        "trailwarden.verdict.finding": finding,
+        "trailwarden.verdict.value": value,
+        "trailwarden.verdict.events": list(events) or None,
+    }
+
+
+def test_the_last_verdict_on_a_finding_counts_and_one_true_finding_is_enough() -> None:
+    acts = event_frame([audit(0, "1", "/x")])
+    rows = [
+        said(4, "taken back", "unsure"),
+        said(3, "taken back", "true_positive", "a"),
+        said(5, "false", "true_positive", "b", "c"),
+        said(6, "false", "false_positive", "b", "c"),
+        said(7, "benign", "benign", "d"),
+        said(8, "true", "true_positive", "c"),
+        said(9, "without evidence", "true_positive"),
+    ]
+    verdicts = pl.DataFrame(rows, schema_overrides=acts.schema).select(
+        pl.lit(None, dtype).alias(name) if name not in rows[0] else pl.col(name)
+        for name, dtype in acts.schema.items()
+    )
+    events, found = verdicts_of(pl.concat([verdicts.head(3), acts, verdicts.tail(4)]))
+    assert events.equals(acts)
+    assert dict(found.iter_rows()) == {"b": False, "c": True, "d": False}
+
+
+def test_a_log_without_verdicts_has_none() -> None:
+    acts = event_frame([audit(0, "1", "/x")])
+    events, found = verdicts_of(acts)
+    assert events.equals(acts)
+    assert found.is_empty()
