@@ -6,13 +6,14 @@ and then the detection is compiled anew, with these lists, and with all it build
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from detectors.cases import cases_file, load_cases
 from detectors.sigma.compiler import load_pack
 from detectors.sigma.correlation import Correlation
+from detectors.site import Site
 from detectors.trial import verdicts
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from detectors.cases import Case
     from detectors.sigma.pack import Detection, Pack
-    from detectors.site import Site
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +30,8 @@ class Subject:
     detection: Detection
     pack: Pack
     cases: tuple[Case, ...]
+    site: Site = field(default_factory=Site)
+    """What the memory is told: the lists and places of the case file, nothing of the real site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,12 @@ def subject_of(detection: Detection, pack: Pack, site: Site, bases: Path) -> Sub
     """
     found = load_cases(detection.file, bases)
     if not found.lists and detection not in pack.waiting:
-        return Subject(detection, pack, found.cases)
+        return Subject(detection, pack, found.cases, found.site)
     lists = MappingProxyType({**site.lists, **found.lists})
     own = load_pack(sorted(_files(detection, pack)), replace(site, lists=lists))
     every: tuple[Detection, ...] = (*own.rules, *own.correlations, *own.waiting)
     mine = next(one for one in every if one.id == detection.id)
-    return Subject(mine, own, found.cases)
+    return Subject(mine, own, found.cases, found.site)
 
 
 def has_cases(detection: Detection) -> bool:
@@ -79,7 +81,7 @@ def has_cases(detection: Detection) -> bool:
 
 def outcomes_of(subject: Subject) -> list[Outcome]:
     """Return how each case comes out; raises ``TrialError`` if one cannot be tried."""
-    found = verdicts(subject.pack, subject.detection, subject.cases)
+    found = verdicts(subject.pack, subject.detection, subject.cases, subject.site)
     return [Outcome(*pair) for pair in zip(subject.cases, found, strict=True)]
 
 

@@ -6,7 +6,7 @@ of detections, which are many, look at the same events.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ import polars as pl
 
 from detectors.entities.ordered import Entities
 from detectors.record_time import START
+from detectors.site import HIDDEN, Site
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.record import Records
 from ingest.redact.token import Redactor
@@ -44,31 +45,34 @@ class CaseEvents:
     cases: tuple[Case, ...]
     rows: tuple[tuple[int, ...], ...]
     """For each case its rows."""
+    site: Site = field(default_factory=Site)
+    """What the memory is told of it."""
 
     def of(self, number: int) -> pl.DataFrame:
         """Return the events of one case."""
         return self.events[list(self.rows[number])]
 
 
-def events_of(cases: Sequence[Case]) -> CaseEvents:
+def events_of(cases: Sequence[Case], site: Site | None = None) -> CaseEvents:
     """Return the events of all records of ``cases``; raises ``TrialError`` if one gives none."""
     events = normalized(tuple(cases))
     owners = [number for number, case in enumerate(cases) for _ in case.records]
     rows: list[list[int]] = [[] for _ in cases]
     for row, record in enumerate(events[_NUMBER]):
         rows[owners[record]].append(row)
-    return CaseEvents(events, tuple(cases), tuple(map(tuple, rows)))
+    return CaseEvents(events, tuple(cases), tuple(map(tuple, rows)), site or Site())
 
 
 def with_memory(cases: CaseEvents) -> CaseEvents:
     """Return the same with what was known of each event, under RECALLED; of its own case alone."""
-    parts = [_recalled(cases.of(number), rows) for number, rows in enumerate(cases.rows)]
+    site = cases.site
+    parts = [_recalled(cases.of(number), rows, site) for number, rows in enumerate(cases.rows)]
     recalled = pl.concat(parts).sort("row").drop("row")
-    return CaseEvents(cases.events.hstack(recalled), cases.cases, cases.rows)
+    return CaseEvents(cases.events.hstack(recalled), cases.cases, cases.rows, site)
 
 
-def _recalled(events: pl.DataFrame, rows: Sequence[int]) -> pl.DataFrame:
-    entities = Entities()
+def _recalled(events: pl.DataFrame, rows: Sequence[int], site: Site) -> pl.DataFrame:
+    entities = Entities(hidden_networks=site.lists.get(HIDDEN, ()), geography=site.geography)
     entities.add(events)
     numbers = pl.Series("row", rows, dtype=pl.UInt32).to_frame()
     return numbers.hstack(entities.release(None, events))

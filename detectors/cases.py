@@ -3,7 +3,8 @@
 Raw, so that each case also exercises normalization, which the caller does: here is no event. A case
 names a recorded base record and says how it differs, so that a reader sees what matters; a case of
 something over time is a sequence of such records. ``lists`` are values of the site's lists that the
-cases are about: a rule may match only because of one.
+cases are about: a rule may match only because of one. ``places`` says where networks are, as a
+GeoIP database would.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from detectors.case_places import read_places
 from detectors.case_record import CHANGES, read_record, text_of
 from detectors.case_sequence import Timed, read_sequence, refuse_unknown
+from detectors.entities.geography import DATABASES
 from detectors.sigma.compiler import CASES_SUFFIXES, read_document
 from detectors.sigma.errors import InvalidRulesError, Problems, RefusedError, shown
 from detectors.sigma.header import texts
 from detectors.sigma.strict_yaml import Mapping, Node, Scalar, Sequence
 from detectors.sigma.timespan import read_timespan
+from detectors.site import DEFAULT_LISTS, Site
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Lists
     from pathlib import Path
+
+    from detectors.entities.geography import Geography
 
 SECTIONS: Final = ("match", "no_match")
 KEYS: Final = ("name", *CHANGES, "evasion", "findings")
@@ -58,6 +64,13 @@ class Cases:
     cases: tuple[Case, ...]
     lists: Lists[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """Site lists that hold for these cases, instead of the site's own."""
+    geography: Geography | None = None
+    """Where the addresses of these cases are."""
+
+    @property
+    def site(self) -> Site:
+        """Return a site that knows what these cases say, and no more."""
+        return Site({**DEFAULT_LISTS, **self.lists}, geography=self.geography)
 
 
 def cases_file(rule: Path) -> Path:
@@ -83,7 +96,7 @@ def _cases(rule: Path, bases: Path, problems: Problems) -> Cases:
     document = read_document(problems.file)
     if not isinstance(document, Mapping):
         raise RefusedError(document.place, "a case file must be a mapping")
-    refuse_unknown(document, (*SECTIONS, "lists"), problems)
+    refuse_unknown(document, (*SECTIONS, "lists", "places"), problems)
     cases: list[Case] = []
     names: set[str] = set()
     for section in SECTIONS:
@@ -99,7 +112,11 @@ def _cases(rule: Path, bases: Path, problems: Problems) -> Cases:
             if case:
                 names.add(case.name)
                 cases.append(case)
-    return Cases(rule, tuple(cases), problems.attempt({}, _lists, document))
+    lists = problems.attempt({}, _lists, document)
+    geography = problems.attempt(None, read_places, document)
+    if geography:
+        lists = {**lists, DATABASES: (geography.version,)}
+    return Cases(rule, tuple(cases), lists, geography)
 
 
 def _lists(document: Mapping) -> Lists[str, tuple[str, ...]]:

@@ -19,6 +19,7 @@ from detectors.possible import recalls
 from detectors.ruleset import Ruleset, ruleset
 from detectors.sigma.pack import Pack
 from detectors.sigma.rule import Rule
+from detectors.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,24 +31,32 @@ if TYPE_CHECKING:
 _NUMBER: Final = "log.offset"
 
 
-def verdicts(pack: Pack, detection: Detection, cases: Sequence[Case]) -> list[bool]:
+_NO_SITE: Final = Site()
+
+
+def verdicts(
+    pack: Pack, detection: Detection, cases: Sequence[Case], site: Site = _NO_SITE
+) -> list[bool]:
     """Return for each of ``cases`` whether ``detection``, which is of ``pack``, matches it.
 
-    One that names a number of findings is matched only by exactly so many. Raises ``TrialError``.
+    ``site`` is what the memory is told of it: the pack has its lists already. A case that names a
+    number of findings is matched only by exactly so many. Raises ``TrialError``.
     """
     events = normalized(tuple(cases))
     alone = isinstance(detection, Rule) and not recalls(detection)
     if isinstance(detection, Rule) and alone and all(case.findings is None for case in cases):
         return _hit(events, detection, cases)
     return [
-        _is_met(case, len(_findings(pack, detection, case, own)))
+        _is_met(case, len(_findings(pack, detection, case, own, site)))
         for case, own in zip(cases, _by_case(events, cases), strict=True)
     ]
 
 
-def findings_of(pack: Pack, detection: Detection, case: Case) -> list[Finding]:
+def findings_of(
+    pack: Pack, detection: Detection, case: Case, site: Site = _NO_SITE
+) -> list[Finding]:
     """Return the findings of ``detection`` in the records of ``case``; raises ``TrialError``."""
-    return _findings(pack, detection, case, normalized((case,)))
+    return _findings(pack, detection, case, normalized((case,)), site)
 
 
 def _hit(events: pl.DataFrame, rule: Rule, cases: Sequence[Case]) -> list[bool]:
@@ -66,13 +75,15 @@ def _by_case(events: pl.DataFrame, cases: Sequence[Case]) -> Iterator[pl.DataFra
         first = last + 1
 
 
-def _findings(pack: Pack, detection: Detection, case: Case, events: pl.DataFrame) -> list[Finding]:
+def _findings(
+    pack: Pack, detection: Detection, case: Case, events: pl.DataFrame, site: Site
+) -> list[Finding]:
     if isinstance(detection, Rule) and not recalls(detection):
         found = findings(events, detect(events, [detection]), [detection])
         return list({finding.id: finding for finding in found}.values())
     if events["event.id"].is_duplicated().any():
         raise TrialError(f"case {case.name!r}: two records are the same event, and one is dropped")
-    rules = _part(pack, detection)
+    rules = _part(pack, detection, site)
     state = rules.over_clusters() if rules.across.correlations else rules.remembered()
     state.add(events, detect(events, rules.asked))
     end = end_us(case)
@@ -86,7 +97,7 @@ def _is_met(case: Case, found: int) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _part(pack: Pack, detection: Detection) -> Ruleset:
+def _part(pack: Pack, detection: Detection, site: Site) -> Ruleset:
     """Return what of a pack one detection needs."""
     wanted = {detection.id}
     for one in reversed(pack.correlations):
@@ -97,4 +108,4 @@ def _part(pack: Pack, detection: Detection) -> Ruleset:
         correlations=tuple(one for one in pack.correlations if one.id in wanted),
         silent=frozenset(wanted - {detection.id}),
     )
-    return ruleset(part)
+    return ruleset(part, site)

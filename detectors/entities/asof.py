@@ -10,12 +10,15 @@ microsecond. ``inclusive`` asks for what is so right after it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from detectors.entities.relation import GONE_PREFIX, KEEP_S, NUMBERS, Relation
 from detectors.entities.table import Table, hashed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _SECOND_US: Final = 1_000_000
 
@@ -29,6 +32,11 @@ class Held:
     def of(self, relation: Relation) -> pl.DataFrame:
         """Return the rows of one relation."""
         return self.rows.filter(pl.col("relation") == NUMBERS[relation])
+
+    def only(self, relations: Collection[Relation]) -> Held:
+        """Return the rows of some relations."""
+        numbers = [NUMBERS[relation] for relation in relations]
+        return Held(self.rows.filter(pl.col("relation").is_in(numbers)))
 
 
 def named_keys(subjects: pl.Series, table: Table) -> pl.DataFrame:
@@ -73,6 +81,37 @@ def latest(
     return found.with_columns(
         pl.when(alive).then(pl.col(name)).alias(name) for name in ("object", "since", "last")
     )
+
+
+def states(held: Held, relations: Collection[Relation], keys: pl.DataFrame) -> pl.DataFrame:
+    """Return what was so of each key just before its time, by each of some relations.
+
+    Parameters
+        keys: ``at``, a number of each in their order, ``key`` and ``time``.
+
+    Returns
+        A column for each relation, under its name; null where it is not known or no more. One
+        search for all relations: each call of Polars costs more than a row.
+    """
+    numbers = {NUMBERS[relation]: str(relation) for relation in relations}
+    rows = held.rows.filter(pl.col("relation").is_in(list(numbers))).select(
+        pl.col("name").alias("key"), "relation", "object", pl.col("time").alias("since"), "last"
+    )
+    keep_s = pl.lit(KEEP_S).gather(pl.col("relation"))
+    until_us = (pl.col("last").cast(pl.Int64) + keep_s) * _SECOND_US
+    newest = (
+        keys.select("at", "key", "time")
+        .join(rows, on="key")
+        .filter(pl.col("since") < pl.col("time"))
+        .sort("since", "object")
+        .unique(["at", "relation"], keep="last", maintain_order=True)
+        .filter((until_us >= pl.col("time")) & (pl.col("object") != ""))
+    )
+    told = newest.group_by("at").agg(
+        pl.col("object").filter(pl.col("relation") == number).first().alias(name)
+        for number, name in numbers.items()
+    )
+    return keys.select("at").join(told, on="at", how="left", maintain_order="left").drop("at")
 
 
 def every(

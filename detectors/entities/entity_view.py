@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from detectors.entities.asof import every
 from detectors.entities.enrich import ASKED
 from detectors.entities.memory import part_of
 from detectors.entities.minting import minted
+from detectors.entities.process_facts import PARTS
 from detectors.entities.recall_change import OF_RIGHTS
+from detectors.entities.recall_process import sessions_of
 from detectors.entities.recall_target import target_columns
 from detectors.entities.recalled import PREFIX
-from detectors.entities.relation import GONE_PREFIX, KEEP_S, Relation
+from detectors.entities.relation import GONE_PREFIX, JOINT, KEEP_S, NUMBERS, Relation
 from detectors.entities.rights import Book, rights_of
 
 if TYPE_CHECKING:
@@ -27,6 +30,14 @@ if TYPE_CHECKING:
 _SECOND_US: Final = 1_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BY_NUMBER: Final = list(Relation)
+_LIFE: Final = [
+    NUMBERS[relation] for relation in (Relation.POD_UID, Relation.POD_ADDRESS, Relation.POD_NODE)
+]
+"""What ends with a pod."""
+_TOLD_OTHERWISE: Final = [
+    NUMBERS[relation] for relation in (Relation.POD_SESSION, Relation.PROCESS_PARENT)
+]
+"""Sessions have a list of their own; single processes tell people nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,25 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody who entered a pod: by an exec, an attach or a container put into it (`debug`).
+
+    ``container`` and ``command`` are empty where the request does not name them; ``ended`` is None
+    where the end was not seen.
+    """
+
+    id: str
+    user: str
+    type: str
+    manner: str
+    container: str
+    address: str
+    command: str
+    since: datetime
+    ended: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class EntityView:
     """What was known of a name at a time.
 
@@ -48,38 +78,79 @@ class EntityView:
     ----------
     own, naming
         What was said of it, and what was said of others that names it.
+    gone
+        Of a pod that is no more: since when.
     author, minted
         Of a pod who is behind it, of a credential who minted it and what that took.
     rights
         Of an identity: what the bindings seen so far allow; groups of people are not known here.
+    sessions
+        Of a pod: who entered it within a day, the latest last.
     """
 
     name: str
     time: datetime
     own: tuple[Line, ...]
     naming: tuple[Line, ...]
+    gone: datetime | None
     author: str | None
     minted: tuple[str, ...]
     rights: tuple[str, ...]
+    sessions: tuple[Session, ...]
 
     def is_known(self) -> bool:
         """Whether anything was said of it, or names it."""
-        return bool(self.own or self.naming)
+        return bool(self.own or self.naming or self.sessions)
 
 
 def view_of(memory: EntityMemory, name: str, time_us: int) -> EntityView:
     """Return what was known at a time, what was said in that microsecond included."""
-    own = _lines(memory.about(pl.Series([name])).rows, time_us)
+    rows = memory.about(pl.Series([name])).rows
+    own = _lines(rows, time_us)
     is_identity = any(line.relation is Relation.IDENTITY_CALL for line in own)
     return EntityView(
         name,
         _time(time_us),
         own,
-        _lines(memory.naming(name), time_us),
+        _naming(memory, name, time_us),
+        _gone(rows, time_us),
         _author(memory, name, time_us),
         _minted(memory, name, time_us),
         rights_of(_book(memory, time_us), name) if is_identity else (),
+        _sessions(memory, name, time_us),
     )
+
+
+def _naming(memory: EntityMemory, name: str, time_us: int) -> tuple[Line, ...]:
+    """Return what then named it: what was said of the same subjects since counts as well."""
+    said = memory.naming(name).select("name", "relation").unique()
+    whole = memory.about(said["name"].unique()).rows.join(said, on=["name", "relation"], how="semi")
+    return tuple(line for line in _lines(whole, time_us) if name in line.what.split(JOINT))
+
+
+def _gone(rows: pl.DataFrame, time_us: int) -> datetime | None:
+    """Return since when a pod is no more, None for what is there or is no pod."""
+    known = rows.filter((pl.col("relation").is_in(_LIFE)) & (pl.col("time") <= time_us))
+    newest = known.sort("time").group_by("relation").last()
+    if newest.is_empty() or (newest["object"] != "").any():
+        return None
+    since = newest["time"].max()
+    return _time(since) if isinstance(since, int) else None
+
+
+def _sessions(memory: EntityMemory, name: str, time_us: int) -> tuple[Session, ...]:
+    """Return who entered a pod, as far as it is remembered."""
+    keys = pl.DataFrame({"at": [0], "key": [name], "time": [time_us]})
+    held = memory.about(pl.Series([name]))
+    told = sessions_of(every(held, Relation.POD_SESSION, keys, inclusive=True)).sort("since", "id")
+    rows = told.select(*PARTS, "since", "ended").iter_rows(named=True)
+    return tuple(
+        Session(**row | {name: _time(row[name]) for name in _TIMES if row[name] is not None})
+        for row in rows
+    )
+
+
+_TIMES: Final = ("since", "ended")
 
 
 def _lines(rows: pl.DataFrame, time_us: int) -> tuple[Line, ...]:
@@ -92,13 +163,13 @@ def _lines(rows: pl.DataFrame, time_us: int) -> tuple[Line, ...]:
         .sort("time", "object")
         .group_by("name", "relation", "part", maintain_order=True)
         .last()
-        .filter((until >= time_us) & (pl.col("object") != ""))
+        .filter((until >= time_us) & (pl.col("object") != "") & ~number.is_in(_TOLD_OTHERWISE))
         .filter(~pl.col("object").str.starts_with(GONE_PREFIX) | (pl.col("object") == GONE_PREFIX))
         .sort("relation", "name", "object")
     )
     told = newest.select("relation", "name", "object", "time", "last")
     return tuple(
-        Line(_BY_NUMBER[relation], name, what, _time(since), _time(last_s * _SECOND_US))
+        Line(_BY_NUMBER[relation], name, what, _time(since), _time(max(last_s * _SECOND_US, since)))
         for relation, name, what, since, last_s in told.iter_rows()
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from detectors.entities.process_facts import JOINED_COLUMNS
 from detectors.entities.relation import NUMBERS
 from ingest.schema import DTYPES
 
@@ -64,6 +65,9 @@ _NAMES: Final = {
     "host_network": "trailwarden.pod_spec.host_network",
     "host_paths": "trailwarden.pod_spec.host_paths",
     "capabilities": "trailwarden.pod_spec.capabilities",
+    "cpu": "trailwarden.pod_spec.cpu_request",
+    "gpu": "trailwarden.pod_spec.gpu_request",
+    "replicas": "trailwarden.pod_spec.replicas",
     "pod_uid": "trailwarden.pod.uid",
     "addresses": "trailwarden.pod.addresses",
     "host_address": "trailwarden.pod.host_address",
@@ -75,7 +79,7 @@ _NAMES: Final = {
     "verbs": "trailwarden.rbac.verbs",
     "aggregates": "trailwarden.rbac.aggregates_to",
 }
-FACT_COLUMNS: Final = frozenset({"@timestamp", "event.created", *_NAMES.values()})
+FACT_COLUMNS: Final = frozenset({*JOINED_COLUMNS, *_NAMES.values()})
 """Columns of events that facts are made of."""
 
 _SAID_OF: Final = ("cluster", "time", "seen", "event")

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
 
+from detectors.entities.demand_facts import DEMAND, demand_facts
 from detectors.entities.fact_rows import FACTS, audited, calls_of, no_facts, rows_of
 from detectors.entities.identity_facts import (
     SECRET,
     TOKEN,
     call_facts,
+    origin_facts,
     secret_facts,
     token_facts,
 )
@@ -28,6 +30,7 @@ from detectors.entities.pod_facts import (
     pod_facts,
     workload_facts,
 )
+from detectors.entities.process_facts import joined_facts
 from detectors.entities.relation import GRAIN_S
 from detectors.entities.rights_facts import (
     RIGHTS,
@@ -52,6 +55,7 @@ _SUBRESOURCE: Final = pl.col("subresource")
 _MADE: Final = _SUBRESOURCE.is_null() & (_ACTION == "create")
 _WRITTEN: Final = _SUBRESOURCE.is_null() & _ACTION.is_in(_WRITES)
 _POD: Final = _TYPE == "pods"
+_SIZED: Final = (_WRITTEN & (_ACTION != "delete")) | (_ACTION == "scale")
 _DEBUGGED: Final = (_SUBRESOURCE == "ephemeralcontainers") & ~_ACTION.is_in(_READS)
 _POD_TOLD: Final = (_SUBRESOURCE.is_in(["status", "binding"]) & ~_ACTION.is_in(_READS)) | (
     _SUBRESOURCE.is_null() & (_ACTION == "delete")
@@ -62,6 +66,7 @@ _EXTRACTORS: Final[tuple[tuple[pl.Expr, tuple[str, ...], _Extract], ...]] = (
     (_POD & _POD_TOLD, LIFE, pod_facts),
     (_POD & _DEBUGGED, LIFE + SPEC, debugger_facts),
     (_TYPE.is_in(list(KIND_OF)) & _WRITTEN, WORKLOAD, workload_facts),
+    ((_POD & _MADE) | (_TYPE.is_in(list(KIND_OF)) & _SIZED), DEMAND, demand_facts),
     (_ACTION == "token-request", TOKEN, token_facts),
     (_TYPE.is_in(list(RIGHTS_KINDS)) & _WRITTEN, RIGHTS, rights_facts),
     (_TYPE.is_in(["namespaces", "networkpolicies"]) & _WRITTEN, SPACES, namespace_facts),
@@ -91,10 +96,12 @@ def facts_of(events: pl.DataFrame) -> pl.DataFrame:
     What is said again of the same subject within the grain of its relation is left out; so is what
     failed or was a dry run. Linear in the events.
     """
+    told = [*joined_facts(events)]
     rows = audited(events)
-    if rows.is_empty():
-        return no_facts()
-    return _told_once(pl.concat([*call_facts(calls_of(rows)), *_of_objects(rows)]))
+    if rows.height:
+        calls = calls_of(rows)
+        told += [*call_facts(calls), *origin_facts(calls), *_of_objects(rows)]
+    return _told_once(pl.concat(told)) if told else no_facts()
 
 
 def _of_objects(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:

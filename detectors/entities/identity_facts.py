@@ -6,12 +6,15 @@ distinct combinations of an hour before anything else is done.
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from detectors.entities.fact_rows import facts
 from detectors.entities.relation import JOINT, Relation
+from detectors.sigma.addresses import in_networks
+from detectors.site import DEFAULT_LISTS
 from models.network import ipv4_network_of, network_of
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ TOKEN: Final = (
     "address",
 )
 SECRET: Final = ("namespace", "name", "user")
+
+_INSIDE: Final = in_networks(tuple(map(ip_network, DEFAULT_LISTS["trusted_networks"])))
 
 MINTED_PARTS: Final = 4
 """Of the object of credential-minted-by: type, address, credential and, last, user name."""
@@ -54,6 +59,20 @@ def call_facts(calls: pl.DataFrame) -> Iterator[pl.DataFrame]:
         },
     )
     yield facts(made, pl.col("credential"), {Relation.CREDENTIAL_ADDRESS: address})
+
+
+def origin_facts(calls: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield from where people called, in turn: each change, and that it was so some minutes later.
+
+    Private addresses are in no place, and of machines no journey is told.
+    """
+    people = calls.select((pl.col("identity") == "human").alias("person"))["person"].fill_null(
+        value=False
+    )
+    if not people.any():
+        return
+    outside = calls.filter(people).filter(~_INSIDE(pl.col("address")))
+    yield facts(outside, pl.col("user"), {Relation.IDENTITY_ORIGIN: pl.col("address")})
 
 
 def _distinct(calls: pl.DataFrame) -> pl.DataFrame:

@@ -41,6 +41,8 @@ MOST_OBSERVED: Final = 1_024
 """Objects of one subject and relation: whose name is shared by more has no habits to be learned."""
 
 _SECOND_US: Final = 1_000_000
+_LAST_S: Final = 2**32 - 1
+"""February 2106: the last second that a row can say."""
 _PART: Final = ("who", "relation", "part")
 _STATES: Final = numbered(Manner.STATE)
 _SETS: Final = numbered(Manner.SET)
@@ -212,7 +214,11 @@ def _against(facts: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
     rows = (
         facts.with_columns(
             part_of().alias("part"),
-            (pl.col("time") // _SECOND_US // grain * grain).cast(pl.UInt32).alias("stamp"),
+            # Whoever writes a record may write any year into it.
+            (pl.col("time") // _SECOND_US // grain * grain)
+            .clip(0, _LAST_S)
+            .cast(pl.UInt32)
+            .alias("stamp"),
         )
         .join(newest, on=_PART, how="left")
         .sort(*_PART, "time", "object")

@@ -16,40 +16,45 @@ from detectors.entities.recalled import PREFIX
 from detectors.entities.relation import JOINT, Relation
 
 if TYPE_CHECKING:
+    from detectors.entities.asof import Held
     from detectors.entities.memory import EntityMemory
 
 MOST_STEPS: Final = 8
 _PARTS: Final = ("type", "address", "parent", "user")
 
 
-def minted(questions: pl.DataFrame, memory: EntityMemory) -> pl.DataFrame:
+def minted(
+    questions: pl.DataFrame, memory: EntityMemory, held: Held | None = None, *, in_full: bool = True
+) -> pl.DataFrame:
     """Return who minted the credential of each question, and the chain of those before.
 
     Parameters
         questions: ``credential`` and ``time``.
+        held: what is known of these credentials; None: it is looked up.
+        in_full: whether the chain is followed, or only its first step told.
 
     A chain ends where it is not known, where it comes back to a credential that it had, and after
     eight steps.
     """
-    steps = [_step(questions.select(pl.col("credential").alias("key"), "time"), memory)]
+    held = held or memory.about(questions["credential"].drop_nulls().unique())
+    steps = [_step(questions.select(pl.col("credential").alias("key"), "time"), held)]
     passed = [questions["credential"]]
-    while len(steps) < MOST_STEPS and steps[-1]["parent"].null_count() < questions.height:
+    most = MOST_STEPS if in_full else 1
+    while len(steps) < most and steps[-1]["parent"].null_count() < questions.height:
         passed.append(steps[-1]["parent"])
-        steps.append(_step(_next(steps[-1], passed), memory))
+        keys = _next(steps[-1], passed)
+        steps.append(_step(keys, memory.about(keys["key"].drop_nulls().unique())))
     return _told(steps)
 
 
-def _step(keys: pl.DataFrame, memory: EntityMemory) -> pl.DataFrame:
-    held = memory.about(keys["key"].drop_nulls().unique())
+def _step(keys: pl.DataFrame, held: Held) -> pl.DataFrame:
     found = latest(held, Relation.CREDENTIAL_MINTED_BY, keys)
-    parts = pl.col("object").str.splitn(JOINT, MINTED_PARTS)
-    return found.select(
-        "since",
-        *(
-            parts.struct.field(f"field_{number}").replace("", None).alias(name)
-            for number, name in enumerate(_PARTS)
-        ),
-    )
+    parts = found.select(pl.col("object").str.splitn(JOINT, MINTED_PARTS)).unnest("object")
+    said = [
+        pl.when(pl.col(part) != "").then(pl.col(part)).alias(name)
+        for part, name in zip(parts.columns, _PARTS, strict=True)
+    ]
+    return parts.select(pl.lit(found["since"]), *said)
 
 
 def _next(step: pl.DataFrame, passed: list[pl.Series]) -> pl.DataFrame:

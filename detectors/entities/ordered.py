@@ -14,12 +14,17 @@ import polars as pl
 
 from detectors.entities.enrich import recalled_of
 from detectors.entities.facts import FACTS, facts_of
+from detectors.entities.followed import followed
 from detectors.entities.memory import BLOCK_ROWS, LIMIT_ROWS, EntityMemory
 from detectors.entities.recalled import RECALLED_DTYPES
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from detectors.entities.geography import Geography
+
+    Ask = Callable[[pl.DataFrame, EntityMemory], pl.DataFrame]
 
 CLUSTER: Final = "orchestrator.cluster.name"
 _SEQUENCE: Final = ("time", "event", "relation", "subject", "object")
@@ -33,10 +38,12 @@ class Entities:
         limit_rows: int = LIMIT_ROWS,
         block_rows: int = BLOCK_ROWS,
         hidden_networks: Sequence[str] = (),
+        geography: Geography | None = None,
     ) -> None:
         self.limit_rows = limit_rows
         self.block_rows = block_rows
         self.hidden_networks = tuple(hidden_networks)
+        self.geography = geography
         self.clusters: dict[str, EntityMemory] = {}
         self.pending = pl.DataFrame(schema=FACTS)
 
@@ -58,6 +65,7 @@ class Entities:
         watermark: int | Mapping[str, int] | None,
         asking: pl.DataFrame | None = None,
         wanted: Collection[str] = tuple(RECALLED_DTYPES),
+        patience_us: int = 0,
     ) -> pl.DataFrame:
         """Learn what lies before the watermark; return what ``asking`` recalls, row by row.
 
@@ -66,24 +74,54 @@ class Entities:
             asking: events under EVENT_SCHEMA that lie before the watermark and after the one
                 before, none of them late.
             wanted: the columns of RECALLED that are needed; the others are null.
+            patience_us: how long after its own time each event asks.
 
         Linear in what is released; of what is held only what these events name is looked at.
         """
-        due = self._due(watermark)
-        parts = [pl.DataFrame(schema={"row": pl.UInt32(), **RECALLED_DTYPES})]
-        numbered = None if asking is None else asking.with_row_index("row")
-        names = set(due["cluster"].unique())
-        if numbered is not None:
-            names |= set(numbered[CLUSTER].drop_nulls().unique())
-        for name in sorted(names):
-            own = None if numbered is None else numbered.filter(pl.col(CLUSTER) == name)
-            facts = due.filter(pl.col("cluster") == name)
-            parts += self._fold(self.memory(name), facts, own, wanted)
-        recalled = pl.concat(parts)
         if asking is None:
-            return recalled.drop("row")
-        rows = pl.DataFrame({"row": pl.int_range(asking.height, dtype=pl.UInt32, eager=True)})
+            self.fold(watermark, None, lambda *_: pl.DataFrame(), patience_us)
+            return pl.DataFrame(schema=RECALLED_DTYPES)
+
+        def ask(events: pl.DataFrame, memory: EntityMemory) -> pl.DataFrame:
+            return events.select("row").hstack(self.recalled(events, memory, wanted))
+
+        numbered = asking.with_row_index("row")
+        answers = self.fold(watermark, numbered, ask, patience_us)
+        empty = pl.DataFrame(schema={"row": pl.UInt32(), **RECALLED_DTYPES})
+        recalled = pl.concat([empty, *answers], how="diagonal")
+        rows = numbered.select("row")
         return rows.join(recalled, on="row", how="left", maintain_order="left").drop("row")
+
+    def recalled(
+        self, events: pl.DataFrame, memory: EntityMemory, wanted: Collection[str]
+    ) -> pl.DataFrame:
+        """Return columns of RECALLED for events of a memory's cluster: see `recalled_of`."""
+        return recalled_of(events, memory, wanted, self.hidden_networks, self.geography)
+
+    def fold(
+        self,
+        watermark: int | Mapping[str, int] | None,
+        asking: pl.DataFrame | None,
+        ask: Ask,
+        patience_us: int = 0,
+    ) -> list[pl.DataFrame]:
+        """Learn what lies before the watermark; return what ``ask`` returns of ``asking``.
+
+        Parameters
+            asking: events as of `release`, or the columns of them that ``ask`` needs; at least the
+                time and the cluster.
+            ask: is given events, some at a time, with the memory of their cluster as it is then.
+        """
+        due = self._due(watermark)
+        told: list[pl.DataFrame] = []
+        names = set(due["cluster"].unique())
+        if asking is not None:
+            names |= set(asking[CLUSTER].drop_nulls().unique())
+        for name in sorted(names):
+            own = asking if asking is None else asking.filter(pl.col(CLUSTER) == name)
+            facts = due.filter(pl.col("cluster") == name)
+            told += self._fold(self.memory(name), facts, own, ask, patience_us)
+        return told
 
     def memory(self, cluster: str) -> EntityMemory:
         """Return a cluster's memory, a new one for a cluster not seen before."""
@@ -126,27 +164,24 @@ class Entities:
         memory: EntityMemory,
         facts: pl.DataFrame,
         asking: pl.DataFrame | None,
-        wanted: Collection[str],
+        ask: Ask,
+        patience_us: int,
     ) -> list[pl.DataFrame]:
         """Learn the facts of a cluster; answer before each place where something is dropped."""
         told: list[pl.DataFrame] = []
         while facts.height:
-            facts = memory.take(facts)
+            facts = memory.take(followed(facts, memory))
             if memory.is_due():
-                passed = pl.col("@timestamp").to_physical() <= memory.folded_us
+                passed = pl.col("@timestamp").to_physical() + patience_us <= memory.folded_us
                 if asking is not None:
-                    told += self._answer(memory, asking.filter(passed), wanted)
+                    told += _answers(memory, asking.filter(passed), ask)
                     asking = asking.filter(~passed)
                 memory.bound()
-        return told if asking is None else told + self._answer(memory, asking, wanted)
+        return told if asking is None else told + _answers(memory, asking, ask)
 
-    def _answer(
-        self, memory: EntityMemory, asking: pl.DataFrame, wanted: Collection[str]
-    ) -> list[pl.DataFrame]:
-        if asking.is_empty():
-            return []
-        recalled = recalled_of(asking, memory, wanted, self.hidden_networks)
-        return [asking.select("row").hstack(recalled)]
+
+def _answers(memory: EntityMemory, asking: pl.DataFrame, ask: Ask) -> list[pl.DataFrame]:
+    return [ask(asking, memory)] if asking.height else []
 
 
 def _counted(counter: Counter[str]) -> list[tuple[str, int]]:

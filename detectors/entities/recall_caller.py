@@ -18,12 +18,28 @@ from detectors.entities.relation import JOINT, Relation
 from models.network import network_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from detectors.entities.asof import Held
     from detectors.entities.memory import EntityMemory
     from detectors.sigma.predicates import Predicate
 
 _KEYS: Final = ("user", "address", "credential", "pod", "uid")
 _SUBJECTS: Final = ("user", "credential", "pod")
+_ASKED: Final = (
+    Relation.IDENTITY_CALL,
+    Relation.IDENTITY_NETWORK,
+    Relation.CREDENTIAL_MINTED_BY,
+    Relation.POD_UID,
+    Relation.POD_ADDRESS,
+    Relation.POD_NODE,
+)
+"""What else is known of callers, and changes meanwhile, makes no other question."""
+_HABITS: Final = (PREFIX + "identity.", PREFIX + "dormant_days")
+_MINTED: Final = PREFIX + "credential."
+_TOKEN_POD: Final = (PREFIX + "token_pod.", PREFIX + "token_off_pod")
+_AGING: Final = ("first_us", "woke_us", "last_s", "slept_s")
+"""What columns that grow with time are made of."""
 _MINUTE_US: Final = 60_000_000
 _HOUR_US: Final = 3_600_000_000
 _DAY_US: Final = 86_400_000_000
@@ -31,28 +47,37 @@ _SECOND_US: Final = 1_000_000
 
 
 def caller_columns(
-    events: pl.DataFrame, memory: EntityMemory, hidden: Predicate | None
+    events: pl.DataFrame, memory: EntityMemory, hidden: Predicate | None, wanted: Collection[str]
 ) -> pl.DataFrame:
     """Return what is recalled of callers, a row for each of ``events``.
 
     Parameters
         events: under ASKED (enrich.py).
         hidden: holds for addresses behind which a pod's own address is not seen.
+        wanted: the columns that are needed; the others may be left out.
     """
+    unbound = events["token_pod"].null_count() == events.height
+    if unbound and all(name.startswith(_TOKEN_POD) for name in wanted):
+        return events.select()
     pod = pl.concat_str("account_namespace", pl.lit("/"), "token_pod", ignore_nulls=False)
     calls = events.with_columns(pod.alias("pod"), pl.col("token_uid").alias("uid"))
     groups = asked(calls, _KEYS)
     subjects = pl.concat(groups.groups[name] for name in _SUBJECTS).drop_nulls().unique()
-    held = memory.about(subjects)
+    held = memory.about(subjects).only(_ASKED)
     questions = groups.questions(held, _SUBJECTS)
-    found = questions.select("at", "rows").hstack(_habits(questions, held))
-    found = found.hstack(minted(questions, memory)).hstack(
-        _token_pod(questions, held, memory, hidden)
-    )
-    told = answered(
-        found, [name for name in found.columns if name not in {"at", "rows"}], events.height
-    )
-    return _aged(told, events["time"])
+    parts = []
+    if any(name.startswith(_MINTED) for name in wanted):
+        in_full = PREFIX + "credential.minted_chain" in wanted
+        parts.append(minted(questions, memory, held, in_full=in_full))
+    if any(name.startswith(_TOKEN_POD) for name in wanted):
+        parts.append(_token_pod(questions, held, memory, hidden))
+    ages = any(name.startswith(_HABITS) for name in wanted)
+    if ages:
+        parts.append(_habits(questions, held))
+    found = pl.concat([questions.select("rows"), *parts], how="horizontal")
+    needed = [name for name in found.columns if name in wanted or name in _AGING]
+    told = answered(found, needed, events.height)
+    return _aged(told, events["time"]) if ages else told
 
 
 def _habits(questions: pl.DataFrame, held: Held) -> pl.DataFrame:

@@ -30,11 +30,7 @@ OF_RIGHTS: Final = (
     Relation.ROLE_AGGREGATES,
 )
 _BY_NUMBER: Final = {NUMBERS[relation]: relation for relation in OF_RIGHTS}
-_GAINED: Final = {
-    "row": pl.UInt32(),
-    PREFIX + "rbac.gained": pl.List(pl.String()),
-    PREFIX + "rbac.gained_by": pl.List(pl.String()),
-}
+_GAINED: Final = ("row", PREFIX + "rbac.gained", PREFIX + "rbac.gained_by")
 
 
 def rights_columns(events: pl.DataFrame, memory: EntityMemory) -> pl.DataFrame:
@@ -44,11 +40,11 @@ def rights_columns(events: pl.DataFrame, memory: EntityMemory) -> pl.DataFrame:
         & pl.col("action").is_in(["create", "update", "patch"])
         & (pl.col("outcome") == "success")
     ).select("row", "time", OBJECT_NAME.alias("object"))
-    told = [
-        (row, list(gain.rights), list(gain.subjects))
-        for row, gain in _gains(writes.drop_nulls(), memory)
-    ]
-    found = pl.DataFrame(told, schema=_GAINED, orient="row")
+    told = list(_gains(writes.drop_nulls(), memory))
+    rights = pl.Series([gain.rights for _, gain in told], dtype=pl.List(pl.String))
+    subjects = pl.Series([gain.subjects for _, gain in told], dtype=pl.List(pl.String))
+    rows = pl.Series([row for row, _ in told], dtype=pl.UInt32)
+    found = pl.DataFrame(dict(zip(_GAINED, (rows, rights, subjects), strict=True)))
     return events.select("row").join(found, on="row", how="left", maintain_order="left").drop("row")
 
 

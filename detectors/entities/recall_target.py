@@ -9,50 +9,57 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from detectors.entities.asof import latest
+from detectors.entities.asof import latest, states
 from detectors.entities.questions import answered, asked
-from detectors.entities.recalled import PREFIX
+from detectors.entities.recalled import PREFIX, RECALLED_DTYPES
 from detectors.entities.relation import JOINT, NOTHING, Relation
 from ingest.facets.workload import BUILT_IN_CONTROLLERS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from detectors.entities.asof import Held
     from detectors.entities.memory import EntityMemory
 
 _KEYS: Final = ("pod", "namespace", "node_identity")
+_STATES: Final = (
+    Relation.POD_SPEC,
+    Relation.POD_NODE,
+    Relation.POD_AUTHOR,
+    Relation.POD_SERVICE_ACCOUNT,
+    Relation.POD_DEBUGGER,
+)
+_ASKED: Final = (*_STATES, Relation.POD_OWNER)
 _PRIVILEGED: Final = "privileged"
 _MOST_OWNERS: Final = 4
 """CronJob, Job and what an operator puts above them; more is no workload but a puzzle."""
 
 
-def target_columns(events: pl.DataFrame, memory: EntityMemory) -> pl.DataFrame:
-    """Return what is recalled of the pods that ``events`` (ASKED in enrich.py) are about."""
+def target_columns(
+    events: pl.DataFrame, memory: EntityMemory, wanted: Collection[str] = tuple(RECALLED_DTYPES)
+) -> pl.DataFrame:
+    """Return what is recalled of the pods that ``events`` (ASKED in enrich.py) are about.
+
+    Parameters
+        wanted: the columns that are needed; the others may be left out.
+    """
     pod = pl.concat_str("namespace", pl.lit("/"), "name", ignore_nulls=False)
     about_pods = events.filter((pl.col("type") == "pods") & pl.col("name").is_not_null())
+    if about_pods.is_empty():
+        return events.select()
     groups = asked(about_pods.with_columns(pod.alias("pod")), _KEYS)
-    held = memory.about(groups.groups["pod"].drop_nulls().unique())
+    held = memory.about(groups.groups["pod"].drop_nulls().unique()).only(_ASKED)
     questions = groups.questions(held, ("pod",))
-    found = _of_pods(questions, held).with_columns(_authors(questions, held, memory))
+    found = _of_pods(questions, held)
+    if PREFIX + "pod_author" in wanted:
+        found = found.with_columns(_authors(questions, held, memory))
     columns = [name for name in found.columns if name.startswith(PREFIX)]
     return answered(found, columns, events.height)
 
 
 def _of_pods(questions: pl.DataFrame, held: Held) -> pl.DataFrame:
-    keys = questions.select(pl.col("pod").alias("key"), "time")
-    told = questions.select(
-        "rows",
-        "node_identity",
-        *(
-            _object(held, relation, keys).alias(str(relation))
-            for relation in (
-                Relation.POD_SPEC,
-                Relation.POD_NODE,
-                Relation.POD_AUTHOR,
-                Relation.POD_SERVICE_ACCOUNT,
-                Relation.POD_DEBUGGER,
-            )
-        ),
-    )
+    keys = questions.select("at", pl.col("pod").alias("key"), "time")
+    told = questions.select("rows", "node_identity").hstack(states(held, _STATES, keys))
     both = (Relation.POD_SPEC, Relation.POD_DEBUGGER)
     said = pl.concat_str(*both, separator=JOINT, ignore_nulls=True)
     words = pl.when(said != "").then(said).str.split(JOINT).list.unique(maintain_order=True)
@@ -66,11 +73,6 @@ def _of_pods(questions: pl.DataFrame, held: Held) -> pl.DataFrame:
         pl.col(Relation.POD_SERVICE_ACCOUNT).alias(PREFIX + "target_pod.service_account"),
         (node != pl.col("node_identity")).alias(PREFIX + "node_off"),
     )
-
-
-def _object(held: Held, relation: Relation, keys: pl.DataFrame) -> pl.Series:
-    """Return what is so, null where it is not known or no more."""
-    return latest(held, relation, keys)["object"].replace("", None)
 
 
 def _authors(questions: pl.DataFrame, held: Held, memory: EntityMemory) -> pl.Series:

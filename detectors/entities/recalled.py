@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ingest.column import FLAG, NUMBER, TEXT, TEXTS, Column
+from ingest.column import FLAG, NUMBER, TEXT, TEXTS, TIME, Column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -111,7 +111,94 @@ _CHANGE: Final = (
     ),
 )
 
-RECALLED: Final[tuple[Column, ...]] = (*_CALLER, *_TARGET, *_CHANGE)
+_TRAVEL: Final = (
+    Column(
+        PREFIX + "origin.place",
+        TEXT,
+        "city and country of the caller's address by the site's GeoIP database; the columns of "
+        "`travel` need one as well",
+    ),
+    Column(
+        PREFIX + "travel.from",
+        TEXT,
+        "the last place within a day that this person called from before, of those that are known; "
+        "null where they still call from the same address",
+    ),
+    Column(PREFIX + "travel.from_address", TEXT, "the address they called from there"),
+    Column(PREFIX + "travel.to", TEXT, "the place of this call, perhaps the same"),
+    Column(
+        PREFIX + "travel.distance_km",
+        NUMBER,
+        "kilometers in between at least: what the database is unsure of is taken off",
+    ),
+    Column(PREFIX + "travel.minutes", NUMBER, "minutes in between, at most five too many"),
+    Column(PREFIX + "travel.speed_kmh", NUMBER, "kilometers an hour that follow, at least"),
+    Column(
+        PREFIX + "travel.known_days",
+        NUMBER,
+        "whole days since they first called from within 100 km of here; null: never before",
+    ),
+    Column(PREFIX + "travel.database", TEXT, "the database that says so: its type and build day"),
+)
+
+_DEMAND: Final = (
+    Column(
+        PREFIX + "workload.demand",
+        TEXT,
+        "what the workload that is written asks for in all, in words: `40 CPUs, 20 replicas`",
+    ),
+    Column(PREFIX + "workload.cpus", NUMBER, "CPUs of it, of all replicas, rounded up"),
+    Column(PREFIX + "workload.gpus", NUMBER, "GPUs of it, of all replicas"),
+    Column(
+        PREFIX + "workload.cpus_times_usual",
+        NUMBER,
+        "how many times the most CPUs that one workload of the namespace asked for before, at "
+        "least 1",
+    ),
+    Column(PREFIX + "workload.gpus_times_usual", NUMBER, "the same of GPUs"),
+    Column(PREFIX + "workload.replicas_times_usual", NUMBER, "the same of replicas"),
+    Column(
+        PREFIX + "namespace.usual_demand",
+        TEXT,
+        "the most that one workload of the namespace asked for before, within 30 days, in words; "
+        "`nothing` where there was none",
+    ),
+    Column(PREFIX + "namespace.usual_gpus", NUMBER, "the most GPUs among them"),
+    Column(
+        PREFIX + "namespace.usual_days",
+        NUMBER,
+        "days that these were observed for: since the first workload of the namespace, at most 30",
+    ),
+    Column(
+        PREFIX + "cluster.usual_gpus",
+        NUMBER,
+        "the most GPUs that any workload of the cluster asked for within 30 days",
+    ),
+    Column(PREFIX + "cluster.usual_days", NUMBER, "days that these were observed for"),
+)
+
+_PROCESS: Final = (
+    Column(
+        PREFIX + "human.name",
+        TEXTS,
+        "who entered the container, of a process or file event of a sensor that comes of it: from "
+        "the exec, attach or ephemeral container in the audit log; all that it could be",
+    ),
+    Column(PREFIX + "human.names", TEXT, "the same as one text, joined by ` or `"),
+    Column(PREFIX + "human.type", TEXTS, "their kinds, as `trailwarden.identity.type`"),
+    Column(PREFIX + "human.address", TEXTS, "where they called from"),
+    Column(PREFIX + "human.session", TEXTS, "`kubernetes.audit.auditID` of these requests"),
+    Column(PREFIX + "human.since", TIME, "when the first of them was let in"),
+    Column(
+        PREFIX + "process.unaudited",
+        FLAG,
+        "the process entered a running container as an exec's does, and the audit log has no exec, "
+        "attach or ephemeral container for it; null of other processes, of pods younger than ten "
+        "minutes, and where the log was not alive or never told of an exec when it began",
+    ),
+)
+
+RECALLED: Final[tuple[Column, ...]] = (*_CALLER, *_TARGET, *_CHANGE, *_TRAVEL, *_DEMAND, *_PROCESS)
 
 RECALLED_DTYPES: Final[dict[str, pl.DataType]] = {column.name: column.dtype for column in RECALLED}
 """Column name -> Polars type, in the order of the frame."""

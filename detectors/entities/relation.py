@@ -58,6 +58,14 @@ class Relation(StrEnum):
     NAMESPACE_POLICY = "namespace-policy"
     SECRET_READER = "secret-reader"  # noqa: S105 - the name of a relation
     POD_DEBUGGER = "pod-debugger"
+    IDENTITY_ORIGIN = "identity-origin"
+    NAMESPACE_CPUS = "namespace-cpus"
+    NAMESPACE_GPUS = "namespace-gpus"
+    NAMESPACE_REPLICAS = "namespace-replicas"
+    POD_SESSION = "pod-session"
+    PROCESS_PARENT = "process-parent"
+    AUDIT_SEEN = "audit-seen"
+    AUDIT_EXEC = "audit-exec"
 
 
 class Manner(StrEnum):
@@ -91,7 +99,11 @@ class Kind:
     grain: timedelta
 
 
+AUDIT_SILENCE: Final = timedelta(minutes=5)
+"""An API server that answers its own nodes is never quiet for so long."""
+
 _HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
 _LIFE: Final = timedelta(days=30)
 """Of pods, and of what was seen of credentials: nodes are drained and certificates renewed sooner
 than they fall silent for so long."""
@@ -103,6 +115,7 @@ _FOREVER: Final = timedelta(days=36_500)
 _POD: Final = Kind(Manner.STATE, _LIFE, _LIFE, _HOUR)
 _SAID_ONCE: Final = Kind(Manner.STATE, _FOREVER, _FOREVER, timedelta(days=1))
 _OBSERVED: Final = Kind(Manner.OBSERVED, _HABIT, _HABIT, _HOUR)
+_DEMAND: Final = Kind(Manner.OBSERVED, _LIFE, _LIFE, timedelta(days=1))
 
 KINDS: Final[Mapping[Relation, Kind]] = MappingProxyType(
     {
@@ -135,6 +148,19 @@ KINDS: Final[Mapping[Relation, Kind]] = MappingProxyType(
         Relation.NAMESPACE_AUTHOR: _SAID_ONCE,
         Relation.NAMESPACE_POLICY: Kind(Manner.SET, _FOREVER, _FOREVER, timedelta(days=1)),
         Relation.SECRET_READER: _OBSERVED,
+        # Who flies halfway round the world is there within a day: what is older tells no journey.
+        Relation.IDENTITY_ORIGIN: Kind(
+            Manner.STATE, timedelta(days=1), timedelta(days=1), timedelta(minutes=5)
+        ),
+        Relation.NAMESPACE_CPUS: _DEMAND,
+        Relation.NAMESPACE_GPUS: _DEMAND,
+        Relation.NAMESPACE_REPLICAS: _DEMAND,
+        # Whoever is inside for longer than a day was lost from sight.
+        Relation.POD_SESSION: Kind(Manner.SET, _DAY, _DAY, _HOUR),
+        Relation.PROCESS_PARENT: Kind(Manner.STATE, _DAY, _DAY, _HOUR),
+        # After five minutes without any event an interval ends: the log was not alive meanwhile.
+        Relation.AUDIT_SEEN: Kind(Manner.STATE, _LIFE, AUDIT_SILENCE, timedelta(minutes=1)),
+        Relation.AUDIT_EXEC: Kind(Manner.STATE, _LIFE, _LIFE, _HOUR),
     }
 )
 

@@ -235,7 +235,7 @@ def gained(before: Book, after: Book, changed: str) -> Gain:
         for subject in after.subjects_of.get(binding, ()):
             own = before.grants_of(also(subject))
             news = list(islice(_not_covered(given, own), MOST_RIGHTS))
-            rights.update(map(str, news))
+            rights.update(news)
             subjects |= {subject} if news else set()
     return Gain(tuple(sorted(rights)[:MOST_RIGHTS]), tuple(sorted(subjects)))
 
@@ -274,21 +274,23 @@ def also(subject: str) -> set[str]:
     return {subject} if subject in nobody else {subject, _EVERYBODY}
 
 
-def _not_covered(given: list[Grant], own: list[Grant]) -> Iterator[Right]:
+def _not_covered(given: list[Grant], own: list[Grant]) -> Iterator[str]:
     """Yield the rights that no grant gives already; most are told by equality alone."""
-    exact: dict[str, list[frozenset[_Atom]]] = {}
+    exact: dict[str, set[_Atom]] = {}
     for grant in own:
-        exact.setdefault(grant.namespace, []).append(grant.rule.atoms)
+        exact.setdefault(grant.namespace, set()).update(grant.rule.atoms)
     wild = [grant for grant in own if grant.rule.is_wild]
+    nothing: set[_Atom] = set()
+    everywhere = exact.get("", nothing)
     for grant in given:
-        near = [*exact.get("", ()), *(exact.get(grant.namespace, ()) if grant.namespace else ())]
+        here = exact.get(grant.namespace, nothing)
         for right in grant.rights():
-            whole = (right.verb, right.group, right.resource, "")
-            named = (*whole[:3], right.name)
-            if any(whole in atoms or named in atoms for atoms in near):
+            what = (right.verb, right.group, right.resource)
+            whole, named = (*what, ""), (*what, right.name)
+            if whole in everywhere or named in everywhere or whole in here or named in here:
                 continue
-            if not any(one.covers(right) for one in wild):
-                yield right
+            if not wild or not any(one.covers(right) for one in wild):
+                yield str(right)
 
 
 def _resource_covered(granted: Texts, resource: str) -> bool:

@@ -150,12 +150,13 @@ def _found(held: pl.DataFrame, who: pl.Series) -> pl.DataFrame:
     """Return the rows of a frame sorted by ``who`` whose key is one of some."""
     if held.is_empty():
         return held
-    keys = held["who"]
-    first = keys.search_sorted(who, side="left")
-    after = keys.search_sorted(who, side="right")
-    hit = first < after
+    keys = pl.lit(held["who"])
+    ends = who.to_frame("who").select(
+        keys.search_sorted(pl.col("who"), side="left").alias("first"),
+        keys.search_sorted(pl.col("who"), side="right").alias("after"),
+    )
+    hit = ends["first"] < ends["after"]
     if not hit.any():
         return held.clear()
-    ranges = pl.DataFrame({"first": first, "after": after}).filter(hit)
-    numbers = ranges.select(pl.int_ranges("first", "after", dtype=pl.UInt32)).to_series()
-    return held[numbers.explode()]
+    numbers = pl.int_ranges("first", "after", dtype=pl.UInt32).explode()
+    return held[ends.filter(hit).select(numbers).to_series()]

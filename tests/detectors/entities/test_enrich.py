@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from detectors.entities.ordered import Entities
+from detectors.entities.recalled import RECALLED_DTYPES
 from tests.detectors.entities.world import REPLICASETS, event, frame
 
 PREFIX = "trailwarden.recalled."
@@ -20,8 +21,8 @@ def recalled(
     state = Entities(hidden_networks=hidden)
     batch = frame(list(events))
     state.add(batch)
-    columns = {} if wanted is None else {"wanted": [PREFIX + name for name in wanted]}
-    told = state.release(None, batch, **columns)
+    names = RECALLED_DTYPES if wanted is None else [PREFIX + name for name in wanted]
+    told = state.release(None, batch, wanted=tuple(names))
     return {name.removeprefix(PREFIX): value for name, value in told.row(-1, named=True).items()}
 
 

@@ -53,3 +53,37 @@ def test_an_identity_shows_its_rights_and_a_credential_its_chain() -> None:
     assert view_of(held, "eve", START_US).rights == ()
     assert view_of(held, "JTI=1", NOW).minted == ("eve",)
     assert view_of(held, "JTI=1", START_US).minted == ("eve",)
+
+
+def test_who_was_of_a_name_before_is_not_named_by_it_any_more() -> None:
+    held = memory(
+        Fact(Relation.POD_ADDRESS, "shop/moved", "10.0.0.5", START_US),
+        Fact(Relation.POD_ADDRESS, "shop/moved", "10.0.0.6", START_US + HOUR),
+        Fact(Relation.POD_ADDRESS, "shop/ended", "10.0.0.5", START_US),
+        Fact(Relation.POD_ADDRESS, "shop/ended", "", START_US + HOUR),
+        Fact(Relation.POD_ADDRESS, "shop/stays", "10.0.0.5", START_US + HOUR),
+    )
+    assert [line.name for line in view_of(held, "10.0.0.5", NOW).naming] == ["shop/stays"]
+    before = view_of(held, "10.0.0.5", START_US + HOUR - 1)
+    assert [line.name for line in before.naming] == ["shop/ended", "shop/moved"]
+
+
+def test_a_pod_that_is_no_more_says_since_when() -> None:
+    held = memory(
+        Fact(Relation.POD_UID, "shop/web", "u", START_US),
+        Fact(Relation.POD_NODE, "shop/web", "node-1", START_US),
+        Fact(Relation.POD_AUTHOR, "shop/web", "ann", START_US),
+        Fact(Relation.POD_UID, "shop/web", "", START_US + HOUR),
+        Fact(Relation.POD_NODE, "shop/web", "", START_US + HOUR),
+    )
+    gone = view_of(held, "shop/web", NOW).gone
+    assert gone is not None
+    assert gone.timestamp() * 1_000_000 == START_US + HOUR
+    assert view_of(held, "shop/web", START_US + HOUR - 1).gone is None
+    assert view_of(held, "ann", NOW).gone is None
+
+
+def test_nothing_is_confirmed_before_it_began() -> None:
+    held = memory(Fact(Relation.NAMESPACE_AUTHOR, "shop", "ann", START_US + HOUR))
+    (line,) = view_of(held, "shop", NOW).own
+    assert line.last >= line.since

@@ -167,3 +167,12 @@ def test_a_confirmation_does_not_change_when_we_were_told() -> None:
     keys = pl.DataFrame({"key": ["p"], "time": [START_US + 3 * HOUR]})
     assert memory.as_of(POD, keys, START_US + 4 * HOUR)["object"].to_list() == [None]
     assert memory.as_of(POD, keys, START_US + 6 * HOUR)["object"].to_list() == ["a"]
+
+
+@pytest.mark.parametrize("time", [-62_135_596_800_000_000, -1, 253_402_300_799_999_999])
+def test_a_time_of_any_year_is_taken(time: int) -> None:
+    memory = learned(Fact(POD, "p", "a", START_US), Fact(POD, "q", "b", time))
+    memory.add(fact_frame([Fact(POD, "q", "c", time + 1)]))
+    assert asked(memory, POD, "p", START_US + 1) == "a"
+    restore_memory(save_memory(memory), new := EntityMemory())
+    assert asked(new, POD, "p", START_US + 1) == "a"
