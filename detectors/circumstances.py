@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Event = Mapping[str, object]
 
 _OF_API_SERVERS: Final = frozenset({Dataset.AUDIT, Dataset.EKS_AUTHENTICATOR})
+PLACE_OF_ORIGIN: Final = "trailwarden.recalled.origin.place"
 _SHORT_ID: Final = 12
 """Digits of a container's id that Docker and crictl print."""
 
@@ -73,6 +74,13 @@ def _place(event: Event) -> str:
     return " ".join(parts)
 
 
+def _origin(event: Event) -> str:
+    """Return the address with its place, where the site has a database that knows it."""
+    address = _text(event, "source.ip") or "(unknown)"
+    place = _text(event, PLACE_OF_ORIGIN)
+    return f"{address} ({place})" if place else address
+
+
 def _text(event: Event, column: str) -> str:
     value = event.get(column)
     return value if isinstance(value, str) else ""
@@ -80,8 +88,12 @@ def _text(event: Event, column: str) -> str:
 
 WORDS: Final[Mapping[str, Callable[[Event], str]]] = {
     "file": _file,
+    "origin": _origin,
     "place": _place,
     "program": _program,
     "what": _what,
 }
 """What a message may name besides columns, and how it is worked out."""
+
+READ_BY_WORDS: Final[Mapping[str, str]] = {"origin": PLACE_OF_ORIGIN}
+"""Word -> a column of what is remembered that it reads, besides those that each finding has."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from detectors.anomaly.detector import DETECTORS
 from detectors.attack import TECHNIQUES, Technique
 from detectors.catalogue import CATALOGUE, Entry
 from detectors.sigma.correlation import Correlation
@@ -20,6 +21,7 @@ from detectors.threat_matrix import MATRIX, MatrixTechnique
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from detectors.anomaly.detector import Detector
     from detectors.sigma.pack import Detection, Pack
     from detectors.sigma.rule import LogSource
 
@@ -39,6 +41,8 @@ class Coverage:
     """Ids in tags that the table lacks."""
     matrix: tuple[tuple[MatrixTechnique, Detections], ...]
     catalogue: tuple[tuple[Entry, Detections], ...]
+    learned: Mapping[str, Detector]
+    """Id of each detection of the catalogue that a learned detector finds -> that detector."""
     categories: Mapping[Category, Mapping[Level, int]]
     sources: Mapping[str, Detections]
     """Product, and service or category, e.g. ``kubernetes audit``."""
@@ -58,6 +62,7 @@ def coverage_of(pack: Pack) -> Coverage:
         ),
         matrix=tuple((one, _seeing(one, found)) for one in MATRIX),
         catalogue=tuple((one, by_entry.get(one.id, ())) for one in CATALOGUE.values()),
+        learned={name: one for one in DETECTORS for name in one.catalogue},
         categories={category: _levels(found, category) for category in Category},
         sources=dict(sorted(_grouped(found, lambda one: sources_of(one, pack)).items())),
     )

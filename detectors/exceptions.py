@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
-    from detectors.sigma.pack import Detection
+    from detectors.sigma.pack import Detection, InFile
 
 _TIME = "@timestamp"
 _CLUSTER = "orchestrator.cluster.name"
@@ -56,7 +56,7 @@ class Exemption:
 def excepted(
     hits: pl.DataFrame,
     events: pl.DataFrame,
-    detections: Sequence[Detection],
+    detections: Sequence[InFile],
     exceptions: Sequence[Exemption],
 ) -> tuple[pl.DataFrame, Counter[str]]:
     """Return the hits that no exception covers, and how many each covers, by its place.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from detectors.attack import TECHNIQUES
+from detectors.entities.recalled import RECALLED_DTYPES
 from detectors.message import render
 from detectors.severity import in_context
 from detectors.sigma.rule import Level
@@ -24,7 +25,7 @@ from ingest.schema import POD_SPEC_PREFIX
 from ingest.unix_time import unix_us
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from detectors.severity import Severity
     from detectors.sigma.pack import Detection
@@ -181,6 +182,7 @@ def _finding(
         "trailwarden.act.id": act,
         **level_fields(rule, severity),
         **{column: event[column] for column in COPIED if event[column] is not None},
+        **recalled_fields(event, recalled_by(rule)),
         **related_fields(event),
         **_evidence(event, matched),
     }
@@ -237,6 +239,25 @@ def rule_fields(rule: Detection) -> Iterator[tuple[str, object]]:
     yield "threat.tactic.name", [tactic.replace("-", " ").title() for tactic in rule.tactics]
     yield "trailwarden.next_steps", list(rule.next_steps)
     yield "trailwarden.false_positives", list(rule.falsepositives)
+
+
+def recalled_by(rule: Rule) -> tuple[str, ...]:
+    """Return the columns of RECALLED that a rule and its message name."""
+    told = rule.message.columns if rule.message else ()
+    read = rule.columns.union(told)
+    return tuple(column for column in RECALLED_DTYPES if column in read)
+
+
+def recalled_fields(
+    event: Mapping[str, Any], columns: Iterable[str] = RECALLED_DTYPES
+) -> dict[str, Any]:
+    """Return what the memory knew of an event when a rule asked, as far as it knew anything."""
+    known = {column: event.get(column) for column in columns}
+    return {
+        column: iso_time(value) if isinstance(value, datetime) else value
+        for column, value in known.items()
+        if value is not None
+    }
 
 
 def related_fields(event: Mapping[str, Any]) -> dict[str, list[str]]:

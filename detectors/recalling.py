@@ -20,29 +20,32 @@ from detectors.correlation.released import Released
 from detectors.engine import detect
 from detectors.entities.enrich import ASKED
 from detectors.entities.fact_rows import FACT_COLUMNS
-from detectors.entities.ordered import CLUSTER, Entities
+from detectors.entities.ordered import Entities
+from detectors.entities.process_facts import PATIENCE_US
+from detectors.entities.recall_process import asks_of_processes
 from detectors.entities.recalled import RECALLED_DTYPES
+from detectors.finding import recalled_by
 from detectors.reporting import report
+from detectors.sieve import EVERY, OWN, Sieve
+from detectors.site import HIDDEN
+from detectors.waiting import ASKS, HELD, LATE, TIME, Waiting, whole
 from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from detectors.entities.memory import EntityMemory
     from detectors.exceptions import Exemption
     from detectors.sigma.rule import Rule
     from detectors.site import Site
 
-HIDDEN: Final = "shared_networks"
-"""The site's list of networks whose addresses stand for others: a proxy, a NAT."""
+HELD_ROWS: Final = 100_000
+"""Events that wait at once; of more, the newest are not asked about, and counted. An event with all
+its columns takes 1.4 kB (the labelled recording, 2026-11-22), and waiting.py keeps two rows for one
+and 65,536 at most: 370 MB."""
 
-HELD_ROWS: Final = 50_000
-"""Events that wait at once; of more, the newest are not asked about, and counted."""
-
-_TIME: Final = "@timestamp"
-_LATE: Final = "late"
 _THERE: Final = " is there"
 """After the name of a column, where a saved event has one."""
-_HELD: Final = DTYPES | {_LATE: pl.Boolean()}
 _HITS: Final = {"row": pl.UInt32(), "rule": pl.UInt32()}
 
 READ_COLUMNS: Final = FACT_COLUMNS | frozenset(ASKED.values())
@@ -71,27 +74,37 @@ class Recalling:
         site: Site,
         exceptions: Sequence[Exemption] = (),
         silent: Collection[str] = (),
+        *,
         held_rows: int = HELD_ROWS,
+        told: Collection[str] = (),
     ) -> None:
         """Begin with nothing known.
 
         Parameters
             rules: those that ask, by their index among those that made the hits.
             silent: ids of rules that report nothing by themselves; correlations build on them.
+            told: further columns that findings on these rules may show.
         """
         self.numbers = tuple(rules)
         self.rules = tuple(rules.values())
         self.site = site
         self.exceptions = exceptions
-        self.entities = Entities(hidden_networks=site.lists.get(HIDDEN, ()))
-        self.pending = pl.DataFrame(schema=_HELD)
+        self.entities = Entities(
+            hidden_networks=site.lists.get(HIDDEN, ()), geography=site.geography
+        )
+        self.waiting = Waiting()
         self.evicted: Counter[str] = Counter()
         self._held_rows = held_rows
-        self._numbers = pl.Series(self.numbers, dtype=pl.UInt32).implode()
+        places = {number: place for place, number in enumerate(self.numbers)}
+        known = range(max(self.numbers, default=-1) + 1)
+        self._place = pl.Series("rule", [places.get(n) for n in known], dtype=pl.UInt32)
         self._index = pl.Series(self.numbers, dtype=pl.UInt32)
         loud = (number for number, rule in enumerate(self.rules) if rule.id not in silent)
         self._loud = pl.Series(loud, dtype=pl.UInt32).implode()
-        self._wanted = _recalled_by(self.rules)
+        self._wanted = _recalled_by(self.rules, exceptions, told)
+        self._sieve = Sieve(self.rules, self._wanted)
+        self.patience_us = PATIENCE_US if asks_of_processes(self._wanted) else 0
+        """How long after its own time each event asks; over time nothing is told before."""
 
     def add(self, events: pl.DataFrame, hits: pl.DataFrame, late: pl.Series | None = None) -> None:
         """Take a batch: what it says of entities, and the events that ask.
@@ -103,17 +116,25 @@ class Recalling:
                 nothing, and is asked about as of its own time with the next release.
         """
         self.entities.add(events, late)
-        rows = hits.filter(hits["rule"].is_in(self._numbers))["row"].unique().sort()
-        timely = events[_TIME].gather(rows).is_not_null()
-        rows = rows.filter(timely)
-        room = max(self._held_rows - self.pending.height, 0)
-        if rows.len() > room:
-            self.evicted["waiting"] += rows.len() - room
-            rows = rows.head(room)
-        if rows.len():
-            behind = pl.lit(value=False) if late is None else pl.lit(late.gather(rows))
-            waiting = _whole(events[rows]).with_columns(behind.alias(_LATE))
-            self.pending = pl.concat([self.pending, waiting])
+        place = pl.lit(self._place).gather(pl.col("rule"), null_on_oob=True)
+        own = hits.select("row", place).filter(pl.col("rule").is_not_null())
+        asking = self._sieve.asks_of(own)
+        timed = events[TIME].gather(asking["row"]).is_not_null()
+        asking = asking if timed.all() else asking.filter(timed)
+        room = max(self._held_rows - self.waiting.height, 0)
+        if asking.height > room:
+            self.evicted["waiting"] += asking.height - room
+            asking = asking.head(room)
+        self.waiting.add(events, asking, late)
+
+    @property
+    def pending(self) -> pl.DataFrame:
+        """The events that wait, and whether each was late; a copy of them all."""
+        return self.waiting.all()
+
+    @pending.setter
+    def pending(self, events: pl.DataFrame) -> None:
+        self.waiting.fill(events, EVERY)
 
     def release(self, watermark: int | Mapping[str, int] | None) -> Decided:
         """Decide the rules for all that lies before the watermark; None: for all there is.
@@ -121,35 +142,40 @@ class Recalling:
         Parameters
             watermark: microseconds of Unix time; of all clusters, or by name.
         """
-        due = self._due(watermark)
-        recalled = self.entities.release(watermark, due, self._wanted)
-        if due.is_empty():
-            return Decided()
-        asked = due.drop(_LATE).hstack(recalled)
-        hits = detect(asked, self.rules)
-        told = self._told(asked, hits.filter(hits["rule"].is_in(self._loud)))
-        if hits.height:
-            told.evidence.append(asked[hits["row"].unique().sort()].select(list(DTYPES)))
-        numbered = hits.select("row", self._index.gather(hits["rule"]).alias("rule"))
-        return Decided(asked, numbered, due[_LATE], told)
+        places = self.waiting.due(earlier(watermark, self.patience_us))
+        asking = self.waiting.columns_of(places, OWN).hstack(places)
+        parts = self.entities.fold(watermark, asking, self._asked, self.patience_us)
+        self.waiting.forget()
+        parts = [part for part in parts if part.height]
+        return self._decided(pl.concat(parts)) if parts else Decided()
 
-    def _due(self, watermark: int | Mapping[str, int] | None) -> pl.DataFrame:
-        """Take the events before the watermark out of those that wait, in order of time."""
-        if watermark is None:
-            due, self.pending = self.pending, self.pending.clear()
-        else:
-            time = self.pending[_TIME].to_physical()
-            ripe = time < (
-                watermark
-                if isinstance(watermark, int)
-                else self.pending[CLUSTER].replace_strict(
-                    dict(watermark), default=0, return_dtype=pl.Int64
-                )
-            )
-            due = self.pending.filter(ripe)
-            if due.height:
-                self.pending = self.pending.filter(~ripe)
-        return due.sort(_TIME, "event.id")
+    def _asked(self, asking: pl.DataFrame, memory: EntityMemory) -> pl.DataFrame:
+        """Return the whole events for which rules hold, which, and all that they recall."""
+
+        def ask(events: pl.DataFrame, wanted: Collection[str]) -> pl.DataFrame:
+            return self.entities.recalled(events, memory, wanted)
+
+        left = self._sieve.sifted(asking, ask)
+        if left.is_empty():
+            return left
+        events = self.waiting.events_of(left).hstack(left.select(self._sieve.wanted))
+        hits = detect(events, self.rules)
+        if hits.is_empty():
+            return hits
+        asks = self._sieve.asks_of(hits.select("row", "rule"))
+        held = hits.group_by("row").agg("rule", "matched").sort("row").drop("row")
+        found = events[asks["row"]].hstack(held).with_columns(asks[ASKS])
+        return self._sieve.completed(found, ask)
+
+    def _decided(self, found: pl.DataFrame) -> Decided:
+        """Report what holds of events, in order of their time."""
+        found = found.sort(TIME, "event.id")
+        asked = found.select(*DTYPES, *self._wanted)
+        hits = found.select("rule", "matched").with_row_index("row").explode("rule", "matched")
+        told = self._told(asked, hits.filter(hits["rule"].is_in(self._loud)))
+        told.evidence.append(asked)
+        numbered = hits.select("row", self._index.gather(hits["rule"]).alias("rule"))
+        return Decided(asked, numbered, found[LATE], told)
 
     def _told(self, asked: pl.DataFrame, hits: pl.DataFrame) -> Released:
         """Report hits; of the findings of one act the first stands."""
@@ -159,27 +185,34 @@ class Recalling:
         events = dict(zip(rows, asked[rows].iter_rows(named=True), strict=True))
         for row, finding in zip(rows, reported.findings, strict=True):
             if finding.id in out.received:
+                out.repeated.append(finding)
                 continue
             event = events[row]
             out.findings.append(finding)
-            out.received[finding.id] = event["event.created"] or event[_TIME]
+            out.received[finding.id] = event["event.created"] or event[TIME]
             if not Documents.is_dated(event):
                 out.undated.add(finding.id)
         return out
 
 
-def _recalled_by(rules: Sequence[Rule]) -> tuple[str, ...]:
-    """Return the columns of RECALLED that rules and their messages name."""
-    read = frozenset().union(*(rule.columns for rule in rules))
-    told = {name for rule in rules if rule.message for name in rule.message.columns}
-    return tuple(name for name in RECALLED_DTYPES if name in read | told)
+def earlier(
+    watermark: int | Mapping[str, int] | None, by_us: int
+) -> int | Mapping[str, int] | None:
+    """Return a watermark, of all clusters or by name, so much earlier."""
+    if watermark is None or not by_us:
+        return watermark
+    if isinstance(watermark, int):
+        return watermark - by_us
+    return {name: time_us - by_us for name, time_us in watermark.items()}
 
 
-def _whole(events: pl.DataFrame, known: Mapping[str, pl.DataType] = DTYPES) -> pl.DataFrame:
-    """Return events under all of ``known``; a replay reads only the columns that it needs."""
-    missing = (name for name in known if name not in events.columns)
-    nothing = [pl.lit(None, dtype=known[name]).alias(name) for name in missing]
-    return (events.with_columns(nothing) if nothing else events).select(list(known))
+def _recalled_by(
+    rules: Sequence[Rule], exceptions: Sequence[Exemption], told: Collection[str]
+) -> tuple[str, ...]:
+    """Return the columns of RECALLED that rules, their messages and exceptions to them name."""
+    read = {name for rule in rules for name in recalled_by(rule)}
+    read.update(*(one.columns for one in exceptions))
+    return tuple(name for name in RECALLED_DTYPES if name in read or name in told)
 
 
 def held_to(pending: pl.DataFrame) -> bytes:
@@ -188,11 +221,12 @@ def held_to(pending: pl.DataFrame) -> bytes:
     So there are no nulls in it, behind which anything may stand, and no bits, behind the last of
     which anything may: what is not there is told by a column of its own, as bytes.
     """
-    order = pending.select(pl.arg_sort_by(_TIME, "event.id")).to_series()
+    order = pending.select(pl.arg_sort_by(TIME, "event.id")).to_series()
     plain = [part for column in pending[order] for part in _plain(column)]
     stream = BytesIO()
-    whole = pl.DataFrame(plain).rechunk()
-    whole.write_ipc(stream, compression="zstd", compat_level=pl.CompatLevel.oldest())
+    pl.DataFrame(plain).rechunk().write_ipc(
+        stream, compression="zstd", compat_level=pl.CompatLevel.oldest()
+    )
     return stream.getvalue()
 
 
@@ -203,11 +237,11 @@ def held_from(data: bytes) -> pl.DataFrame:
         (pl.when(name + _THERE).then(name) if name + _THERE in held.columns else pl.col(name))
         .cast(dtype)
         .alias(name)
-        for name, dtype in _HELD.items()
+        for name, dtype in HELD.items()
         if name in held.columns
     ]
     flagged = held.with_columns(pl.col(f"^.*{_THERE}$").cast(pl.Boolean))
-    return _whole(flagged.select(told), _HELD)
+    return whole(flagged.select(told), HELD)
 
 
 def _plain(column: pl.Series) -> list[pl.Series]:

@@ -1,4 +1,4 @@
-"""Everything that a partition remembers, as one value: rules over time, and the entity memory.
+"""Everything that a partition remembers, as one value: rules over time, entities, what is normal.
 
 Separate so that whoever feeds events (the scan, the service, a replay, a notebook, a case) has one
 state to add to, release, save and restore, however many kinds of memory there are.
@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING
 import msgspec
 import polars as pl
 
+from detectors.anomaly import learners as learners_state
+from detectors.anomaly.learners import SavedLearners  # noqa: TC001 - msgspec reads it
 from detectors.correlation import state as over_time_state
 from detectors.correlation.released import Released
 from detectors.correlation.state import SavedOverTime  # noqa: TC001 - msgspec reads it
 from detectors.entities import state as entity_state
 from detectors.entities.recalled import RECALLED_DTYPES
 from detectors.entities.state import SavedEntities  # noqa: TC001 - msgspec reads it
-from detectors.recalling import held_from, held_to
+from detectors.recalling import earlier, held_from, held_to
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Mapping
 
+    from detectors.anomaly.learners import Learners
     from detectors.correlation.fold import OverTime
     from detectors.recalling import Recalling
 
@@ -34,13 +37,21 @@ class SavedRemembered(msgspec.Struct, array_like=True):
     entities: SavedEntities | None
     held: bytes
     """Events that wait for the entity memory, an Arrow IPC file."""
+    learners: SavedLearners | None = None
 
 
 class Remembered:
     """The state of all rules that need more than one event, for the clusters of a partition."""
 
-    def __init__(self, over_time: OverTime, recalling: Recalling | None = None) -> None:
+    def __init__(
+        self,
+        over_time: OverTime,
+        recalling: Recalling | None = None,
+        learners: Learners | None = None,
+    ) -> None:
         self.over_time = over_time
+        self.learners = learners
+        """None where nothing is learned: it then costs nothing."""
         self.recalling = recalling
         """None where no rule asks the entity memory: it then costs nothing."""
         shown = (*over_time.plan.read, *over_time.plan.columns)
@@ -52,13 +63,14 @@ class Remembered:
 
     @property
     def is_needed(self) -> bool:
-        """Whether any rule needs state."""
-        return bool(self.over_time.plan.feeds) or self.recalling is not None
+        """Whether any rule or detector needs state."""
+        parts = (self.recalling, self.learners)
+        return bool(self.over_time.plan.feeds) or any(part is not None for part in parts)
 
     @property
     def waiting(self) -> int:
-        """How many signals and events wait for the watermark."""
-        held = self.recalling.pending.height if self.recalling else 0
+        """How many signals and events of rules wait for the watermark."""
+        held = self.recalling.waiting.height if self.recalling else 0
         return self.over_time.pending.height + held
 
     @property
@@ -68,13 +80,26 @@ class Remembered:
         if self.recalling:
             counts.update(self.recalling.evicted)
             counts.update(self.recalling.entities.evicted())
+        if self.learners:
+            counts.update(self.learners.evicted)
         return counts
 
-    def add(self, events: pl.DataFrame, hits: pl.DataFrame, late: pl.Series | None = None) -> None:
-        """Take a batch: see `OverTime.add` and `Recalling.add`.
+    def add(
+        self,
+        events: pl.DataFrame,
+        hits: pl.DataFrame,
+        late: pl.Series | None = None,
+        flagged: pl.Series | None = None,
+    ) -> None:
+        """Take a batch: see `OverTime.add`, `Recalling.add` and `Learners.add`.
 
         A hit of a rule that asks is none yet: it is counted once the memory has passed its event.
+
+        Parameters
+            flagged: event.id of what rules found in these events (`Looked.flagged`).
         """
+        if self.learners:
+            self.learners.add(events, late, flagged)
         if self.recalling is None:
             self.over_time.add(events, hits, late)
             return
@@ -91,7 +116,10 @@ class Remembered:
             if decided.hits.height:
                 # They lie before the watermark like all that is folded now, and are sorted with it.
                 self.over_time.add(decided.events, decided.hits, decided.late)
+            watermark = earlier(watermark, self.recalling.patience_us)
         out.extend(self.over_time.release(watermark))
+        if self.learners:
+            out.extend(self.learners.release(watermark, [*out.findings, *out.repeated]))
         return out
 
     def take(self, old: Remembered) -> None:
@@ -107,6 +135,7 @@ def save(state: Remembered) -> SavedRemembered:
         over_time_state.save(state.over_time),
         entity_state.save(recalling.entities) if recalling else None,
         held_to(recalling.pending) if recalling else b"",
+        learners_state.save(state.learners) if state.learners else None,
     )
 
 
@@ -116,3 +145,5 @@ def restore(saved: SavedRemembered, state: Remembered) -> None:
     if state.recalling and saved.entities:
         entity_state.restore(saved.entities, state.recalling.entities)
         state.recalling.pending = held_from(saved.held)
+    if state.learners and saved.learners:
+        learners_state.restore(saved.learners, state.learners)

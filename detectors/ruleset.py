@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from detectors.anomaly.blame import flagged
+from detectors.anomaly.learners import LearnedSettings, Learners
 from detectors.correlation.fold import OverTime
 from detectors.correlation.plan import STATE_ROWS, Plan, plan_for
 from detectors.engine import detect
@@ -47,14 +49,22 @@ class Ruleset:
     """The rules that ask what is remembered, by their index."""
     hash: str
     """16 hex digits: the rule files and the site's lists. Another hash may give other findings."""
+    learned: LearnedSettings | None = None
+    """Of the learned detectors; None: none runs."""
 
     def remembered(self) -> Remembered:
         """Return a new state for all that needs more than one event of a cluster."""
+        recalling = self._recalling() if self.asking else None
         over_time = OverTime(self.plan, self.site, self.exceptions)
-        if not self.asking:
-            return Remembered(over_time)
-        recalling = Recalling(self.asking, self.site, self.exceptions, self.pack.silent)
-        return Remembered(over_time, recalling)
+        return Remembered(over_time, recalling, self.learners())
+
+    def _recalling(self) -> Recalling:
+        silent, told = self.pack.silent, self.plan.columns
+        return Recalling(self.asking, self.site, self.exceptions, silent, told=told)
+
+    def learners(self) -> Learners | None:
+        """Return a new state of the learned detectors, if any run."""
+        return Learners(self.learned, self.site, self.exceptions) if self.learned else None
 
     def over_clusters(self) -> OverTime:
         """Return a new state for the correlations across clusters."""
@@ -71,6 +81,8 @@ class Looked:
     """Findings of the rules that report by themselves."""
     evidence: pl.Series
     """Rows that findings rest on, or may: signals of windows are evidence, sorted."""
+    flagged: pl.Series
+    """event.id of what was found, whoever reports it: it is not learned."""
 
 
 def ruleset(
@@ -80,12 +92,14 @@ def ruleset(
     *,
     learning_time: bool = False,
     state_rows: int = STATE_ROWS,
+    learned: LearnedSettings | None = None,
 ) -> Ruleset:
     """Put together what was loaded.
 
     Parameters
         learning_time: whether ``first_seen`` asks for the time of its learning; a scan does not.
         state_rows: bound of the state of one cluster, in rows.
+        learned: of the learned detectors; None: none runs.
     """
     site = site or Site()
     within, across = (
@@ -101,6 +115,7 @@ def ruleset(
         tuple(possible(rule) for rule in pack.rules),
         {index: rule for index, rule in enumerate(pack.rules) if recalls(rule)},
         _hash(pack, site),
+        learned,
     )
 
 
@@ -127,12 +142,17 @@ def look(events: pl.DataFrame, rules: Ruleset, live: pl.Series | None = None) ->
             if rule.id not in rules.pack.silent and index not in rules.asking
         ]
         own = own.filter(pl.col("rule").is_in(loud))
+    old = own.clear()
     if live is not None and not live.all():
-        own = own.filter(live.gather(own["row"]))
+        is_live = live.gather(own["row"])
+        own, old = own.filter(is_live), own.filter(~is_live)
     reported = report(events, own, rules.pack.rules, rules.site, rules.exceptions)
+    told = reported.findings
+    if rules.learned and old.height:
+        told = told + report(events, old, rules.pack.rules, rules.site, rules.exceptions).findings
     # Of a rule that asks it is told later whether it holds, and then what rests on it.
     of_windows = pl.col("rule").is_in(
         (rules.plan.kept_rules | rules.across.kept_rules) - rules.asking.keys()
     )
     kept = pl.concat([reported.hits["row"], hits.filter(of_windows)["row"]]).unique().sort()
-    return Looked(hits, reported, kept)
+    return Looked(hits, reported, kept, flagged(told))

@@ -8,7 +8,7 @@ cut of batches and after a restart, so nothing here remembers anything.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from detectors.asked_for import Circumstance, asks_for
 from detectors.circumstances import is_of_machine
@@ -19,9 +19,38 @@ from detectors.site import Criticality, fits
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
 
-    from detectors.sigma.pack import Detection
     from detectors.site import Site
+
+
+class Named(Protocol):
+    """What a site may name: a rule, a correlation, a learned detector."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def name(self) -> str | None:
+        """Its name, if it has one."""
+
+    @property
+    def file(self) -> Path:
+        """The file that it is in."""
+
+
+class Leveled(Named, Protocol):
+    """What has a level of its own."""
+
+    @property
+    def level(self) -> Level:
+        """Its level."""
+
+    @property
+    def attempts(self) -> bool:
+        """Whether an act counts in full although it was refused."""
+
 
 LEVELS: Final = tuple(Level)
 """From least to most."""
@@ -44,7 +73,7 @@ class Severity:
 
 
 def in_context(
-    detection: Detection,
+    detection: Leveled,
     event: Mapping[str, Any],
     site: Site,
     *,
@@ -82,7 +111,7 @@ def _raising(event: Mapping[str, Any], site: Site, asking: Sequence[Rule]) -> It
 
 
 def _lowering(
-    detection: Detection, event: Mapping[str, Any], site: Site, asking: Sequence[Rule]
+    detection: Leveled, event: Mapping[str, Any], site: Site, asking: Sequence[Rule]
 ) -> Iterator[str]:
     if _worth(event, site) is Criticality.LOW:
         yield f"{_place(event)} is of low criticality"
@@ -102,7 +131,7 @@ def _lowering(
             return
 
 
-def names_of(detection: Detection) -> frozenset[str]:
+def names_of(detection: Named) -> frozenset[str]:
     """Return what a site may call a detection by: its id, its name, its file's stem."""
     return frozenset({detection.id, detection.name or detection.id, detection.file.stem})
 

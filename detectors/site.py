@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from detectors.entities.geography import Geography
+
     Lists = Mapping[str, tuple[str, ...]]
+
+HIDDEN: Final = "shared_networks"
+"""The list of networks whose addresses stand for others: a proxy, a NAT."""
 
 DEFAULT_LISTS: Final[Lists] = MappingProxyType(
     {
@@ -85,6 +90,7 @@ DEFAULT_LISTS: Final[Lists] = MappingProxyType(
         "watched_files": (),
         "allowed_ingress_hosts": (),
         "shared_networks": (),
+        "geoip_databases": (),
     }
 )
 """List -> its values where the site says nothing. Empty ones cannot be known from outside."""
@@ -119,6 +125,8 @@ class Site:
     criticality: Mapping[str, Criticality] = field(default_factory=lambda: MappingProxyType({}))
     """Namespace or ``cluster/namespace``, both perhaps patterns -> what it is worth."""
     maintenance: tuple[Window, ...] = ()
+    geography: Geography | None = None
+    """Where addresses are, by a database that the site has; `geoip_databases` then names it."""
 
     def criticality_of(self, cluster: str, namespace: str | None) -> Criticality | None:
         """Return what a namespace is worth, None where the site does not say.

@@ -88,11 +88,12 @@ class Documents:
                 yield self._shown(frame, rows)
 
     def row(self, event_id: str) -> pl.DataFrame:
-        """Return the one row of an event; none where nobody could know that it is needed."""
-        for found in self._with(pl.Series([event_id]).implode()):
-            if found.height:
-                return found
-        return pl.DataFrame(schema=self._schema)
+        """Return the one row of an event; none where nobody could know that it is needed.
+
+        Of several the newest: what is recalled of an event is known only when it comes again.
+        """
+        found = list(self._with(pl.Series([event_id]).implode()))
+        return found[-1].tail(1) if found else pl.DataFrame(schema=self._schema)
 
     def of(self, event_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the columns of events, by id, without those that nobody could know are needed.

@@ -41,6 +41,7 @@ from detectors.exceptions import excepted_rows
 from detectors.sigma.correlation import CorrelationType
 from detectors.site import Site
 from ingest.unix_time import unix_us
+from ingest.verdict import DATASET as VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -173,8 +174,11 @@ class OverTime:
 
     def _note_times(self, events: pl.DataFrame, late: pl.Series | None) -> None:
         clusters, times = events[CLUSTER], events["@timestamp"].to_physical()
-        if late is not None:
-            clusters, times = clusters.filter(~late), times.filter(~late)
+        # People decide by another clock: a verdict is not how far the log has come.
+        moving = events["event.dataset"].ne_missing(VERDICTS)
+        moving = moving if late is None else moving & ~late
+        if not moving.all():
+            clusters, times = clusters.filter(moving), times.filter(moving)
         if clusters.is_empty():
             return
         for cluster, latest in latest_of(clusters, times):

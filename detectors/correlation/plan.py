@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from detectors.circumstances import READ_BY_WORDS
 from detectors.correlation.kernels import KERNELS, Kernel, place_of
 from detectors.finding import COPIED, RELATED
 from detectors.known_columns import KNOWN_DTYPES
@@ -366,6 +367,7 @@ def _feeds(
 def _columns(correlations: Iterable[Correlation], known: Iterable[str]) -> tuple[str, ...]:
     wanted = {*COPIED, *RELATED, *_ALWAYS}
     for one in correlations:
-        wanted.update(one.fields, one.peers, *(base.group_by for base in one.bases))
-        wanted.update(one.message.columns if one.message else ())
+        wanted.update(one.fields, one.peers, one.recalled, *(base.group_by for base in one.bases))
+        told = one.message.columns if one.message else ()
+        wanted.update(told, (READ_BY_WORDS[name] for name in told if name in READ_BY_WORDS))
     return tuple(column for column in known if column in wanted)

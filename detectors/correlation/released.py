@@ -23,6 +23,8 @@ class Released:
     """What became certain: findings of episodes that began, and episodes that ended."""
 
     findings: list[Finding] = field(default_factory=list)
+    repeated: list[Finding] = field(default_factory=list)
+    """Findings of acts that are told by another of this release: nobody is told twice."""
     received: dict[str, datetime] = field(default_factory=dict)
     """By finding id: when the event that completed it was received."""
     undated: set[str] = field(default_factory=set)
@@ -32,15 +34,19 @@ class Released:
     """Findings that an exception held back, by its place."""
     evidence: list[pl.DataFrame] = field(default_factory=list)
     """Events that findings rest on and that nobody knew before to be evidence."""
+    silent: Counter[str] = field(default_factory=Counter)
+    """Findings of models that are only tried, by model: they are counted and told to nobody."""
 
     def extend(self, other: Released) -> None:
         """Add what became certain elsewhere."""
         self.findings += other.findings
+        self.repeated += other.repeated
         self.received |= other.received
         self.undated |= other.undated
         self.closed += other.closed
         self.excepted.update(other.excepted)
         self.evidence += other.evidence
+        self.silent.update(other.silent)
 
     def __bool__(self) -> bool:
         """Whether there is anything."""

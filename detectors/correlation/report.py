@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from detectors.entities.recalled import RECALLED_DTYPES
 from detectors.finding import (
     COPIED,
     Finding,
     iso_time,
     level_fields,
+    recalled_fields,
     related_fields,
     rule_fields,
 )
@@ -24,7 +26,7 @@ from ingest.ids import episode_id
 from ingest.unix_time import time_of, unix_us
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from detectors.sigma.correlation import Correlation
     from detectors.sigma.rule import Rule
@@ -87,6 +89,7 @@ def finding_of(
         "trailwarden.act.id": identifier,
         **level_fields(correlation, severity),
         **{column: event[column] for column in COPIED if event.get(column) is not None},
+        **recalled_fields(event, _recalled_by(correlation, columns)),
         **related_fields(event),
         **_over_time(correlation, around, columns, group),
         "trailwarden.evidence.event_ids": list(around.events),
@@ -97,6 +100,13 @@ def finding_of(
     if around.is_whole:
         document |= closing_fields(time_us, len(around.events))
     return Finding(identifier, (time_us, event["event.id"]), severity.level, document)
+
+
+def _recalled_by(correlation: Correlation, group: Iterable[str]) -> tuple[str, ...]:
+    """Return what a correlation itself asked for: its event may have been asked more by others."""
+    told = correlation.message.columns if correlation.message else ()
+    read = correlation.recalled.union(told, correlation.fields, group)
+    return tuple(column for column in RECALLED_DTYPES if column in read)
 
 
 def _over_time(

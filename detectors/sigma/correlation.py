@@ -139,6 +139,8 @@ class Correlation:
     """Whether it is installed with the program or was written for it, and not for all of Sigma."""
     ruleset: str = "trailwarden"
     """What it is of: this program's rules, or the folder that it came from."""
+    recalled: frozenset[str] = frozenset()
+    """What the rules that it joins ask the entity memory; empty unless each of them asks."""
     content_hash: str = ""
     """16 hex digits over all that decides its matches, its bases included: state is kept by it."""
 

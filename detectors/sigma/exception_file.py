@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from detectors.exceptions import Exemption
+from detectors.possible import asks
 from detectors.severity import names_of
 from detectors.sigma import header, predicates
 from detectors.sigma.detection import compile_selection
 from detectors.sigma.errors import RefusedError, shown
-from detectors.sigma.exception_scope import cased, narrowed, refuse_unpinned
+from detectors.sigma.exception_scope import cased, narrowed, refuse_unasked, refuse_unpinned
 from detectors.sigma.fields import suggestion
 from detectors.sigma.pattern import parse
 from detectors.sigma.strict_yaml import Mapping, Sequence
@@ -24,10 +25,13 @@ from detectors.sigma.tree import expression, leaves
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Mapping as Lists
+    from typing import TypeAlias
 
+    from detectors.severity import Named
     from detectors.sigma.errors import Problems
-    from detectors.sigma.pack import Detection
     from detectors.sigma.strict_yaml import Node
+
+    Known: TypeAlias = Lists[str, Lists[str, Named]]
 
 KEYS: Final = ("rule", "owner", "reason", "expires", "where", "clusters")
 REQUIRED: Final = ("rule", "owner", "reason", "expires", "where")
@@ -37,7 +41,7 @@ MAX_EXCEPTIONS: Final = 1_000
 def read_exceptions(
     node: Node,
     problems: Problems,
-    detections: Iterable[Detection],
+    detections: Iterable[Named],
     lists: Lists[str, tuple[str, ...]],
 ) -> tuple[Exemption, ...]:
     """Return the exceptions in ``node``, a list; what is wrong in it is noted in ``problems``.
@@ -52,10 +56,10 @@ def read_exceptions(
     if len(node.items) > MAX_EXCEPTIONS:
         problems.add(RefusedError(node.place, f"more than {MAX_EXCEPTIONS} exceptions"))
         return ()
-    known: dict[str, set[str]] = {}
+    known: dict[str, dict[str, Named]] = {}
     for detection in detections:
         for name in names_of(detection):
-            known.setdefault(name, set()).add(detection.id)
+            known.setdefault(name, {})[detection.id] = detection
     read = (problems.attempt(None, _exemption, one, problems, known, lists) for one in node.items)
     return tuple(exemption for exemption in read if exemption)
 
@@ -63,7 +67,7 @@ def read_exceptions(
 def _exemption(
     node: Node,
     problems: Problems,
-    known: dict[str, set[str]],
+    known: Known,
     lists: Lists[str, tuple[str, ...]],
 ) -> Exemption | None:
     if not isinstance(node, Mapping):
@@ -76,17 +80,17 @@ def _exemption(
     for key in REQUIRED:
         if key not in node.entries:
             problems.add(RefusedError(node.place, f"an exception needs {key!r}"))
-    ids = problems.attempt(frozenset(), _ids, node, known)
+    detections = problems.attempt({}, _detections, node, known)
     owner = problems.attempt("", _said, node, "owner")
     reason = problems.attempt("", _said, node, "reason")
     expires = problems.attempt(None, header.day, node, "expires")
     clusters = problems.attempt(None, _clusters, node)
-    where = problems.attempt(None, _scope, node, problems, lists)
+    where = problems.attempt(None, _scope, node, problems, lists, detections)
     if len(problems.errors) > before or expires is None or where is None:
         return None
     return Exemption(
         place=f"{problems.file}:{node.place.line}",
-        detections=ids,
+        detections=frozenset(detections),
         owner=owner,
         reason=reason,
         expires=expires,
@@ -96,14 +100,15 @@ def _exemption(
     )
 
 
-def _ids(node: Mapping, known: dict[str, set[str]]) -> frozenset[str]:
-    found: set[str] = set()
+def _detections(node: Mapping, known: Known) -> dict[str, Named]:
+    """Return the rules and correlations that an exception names, by id."""
+    found: dict[str, Named] = {}
     for name in header.texts(node, "rule"):
         if name not in known:
             wrong = f"no rule has the id, name or file {shown(name)}{suggestion(name, known)}"
             raise RefusedError(header.place_of(node, "rule"), wrong)
         found |= known[name]
-    return frozenset(found)
+    return found
 
 
 def _said(node: Mapping, key: str) -> str:
@@ -125,7 +130,10 @@ def _clusters(node: Mapping) -> pl.Expr | None:
 
 
 def _scope(
-    node: Mapping, problems: Problems, lists: Lists[str, tuple[str, ...]]
+    node: Mapping,
+    problems: Problems,
+    lists: Lists[str, tuple[str, ...]],
+    detections: Lists[str, Named],
 ) -> tuple[pl.Expr, frozenset[str]] | None:
     where = node.get("where")
     if where is None:
@@ -137,4 +145,5 @@ def _scope(
         return None
     refuse_unpinned(where, lists)
     columns = frozenset[str]().union(*(leaf.columns for leaf, _ in leaves(tree)))
+    refuse_unasked(where, columns, [one.file.stem for one in detections.values() if not asks(one)])
     return expression(narrowed(tree)), columns

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from detectors.sigma.errors import RefusedError
+from detectors.entities.recalled import RECALLED, RECALLED_DTYPES
+from detectors.known_columns import KNOWN_DTYPES
+from detectors.sigma.errors import RefusedError, shown
 from detectors.sigma.expansion import expanded
 from detectors.sigma.fields import column_named, is_list
 from detectors.sigma.item import scalars
@@ -19,10 +21,12 @@ from detectors.sigma.modifiers import parse_key
 from detectors.sigma.pattern import parse
 from detectors.sigma.strict_yaml import Scalar, Sequence
 from detectors.sigma.tree import And, Leaf, Not, Or
-from ingest.schema import DTYPES, EVENT_SCHEMA
+from ingest.column import TEXT, TEXTS
+from ingest.schema import EVENT_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Lists
+    from collections.abc import Sequence as Names
 
     from detectors.sigma.modifiers import Modifiers
     from detectors.sigma.strict_yaml import Entry, Mapping
@@ -53,6 +57,10 @@ _IDENTITY_NAMES: Final = frozenset(
     if column.name in IDENTITIES
     for name in (column.name, *column.aliases)
 )
+_RECALLED_NAMES: Final = frozenset(one.name for one in RECALLED if one.dtype in {TEXT, TEXTS})
+_CASED: Final = _IDENTITY_NAMES | _RECALLED_NAMES
+"""Identities; and what is recalled, which are names of identities, pods and nodes."""
+
 _AS_WRITTEN: Final = frozenset({"contains", "startswith", "endswith", "all", "neq", "expand"})
 
 _DIGEST: Final = "@sha256:"
@@ -75,6 +83,22 @@ def refuse_unpinned(where: Mapping, lists: Lists[str, tuple[str, ...]]) -> None:
         raise RefusedError(where.place, _WHY)
 
 
+def refuse_unasked(where: Mapping, columns: frozenset[str], strangers: Names[str]) -> None:
+    """Raise ``RefusedError`` if the scope reads what is remembered, and not all its rules do.
+
+    Parameters
+        columns: all that the scope reads.
+        strangers: the rules and correlations of the exception that do not ask the memory.
+    """
+    recalled = [column for column in RECALLED_DTYPES if column in columns]
+    if recalled and strangers:
+        raise RefusedError(
+            where.place,
+            f"{recalled[0]} is known only where a rule asks what is remembered; these do not, or "
+            f"join rules that do not: {', '.join(map(shown, strangers))}",
+        )
+
+
 def narrowed(tree: Tree) -> Tree:
     """Return ``tree`` so that a test of a list column asks it of each of its values.
 
@@ -87,7 +111,7 @@ def narrowed(tree: Tree) -> Tree:
 
 
 def _of_each(leaf: Leaf) -> Leaf:
-    if not isinstance(DTYPES[leaf.column], pl.List):
+    if not isinstance(KNOWN_DTYPES[leaf.column], pl.List):
         return leaf
     held = pl.col(leaf.column).list.drop_nulls().list.len().fill_null(0)
     every = leaf.found.list.len().fill_null(0) == held
@@ -106,7 +130,7 @@ def _cased(entry: Entry) -> Entry:
     name, *modifiers = entry.key.text.split("|")
     values = entry.value.items if isinstance(entry.value, Sequence) else (entry.value,)
     texts = all(isinstance(one, Scalar) and one.value is not None for one in values)
-    if name not in _IDENTITY_NAMES or not texts or not _AS_WRITTEN.issuperset(modifiers):
+    if name not in _CASED or not texts or not _AS_WRITTEN.issuperset(modifiers):
         return entry
     key = replace(entry.key, text=f"{entry.key.text}|cased", value=f"{entry.key.text}|cased")
     return replace(entry, key=key)

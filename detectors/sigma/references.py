@@ -75,6 +75,7 @@ class _Linking:
     def __init__(self, documents: list[Document]) -> None:
         self._references = References(documents)
         self._hashes: dict[str, str] = {}
+        self._recalled: dict[str, frozenset[str]] = {}
         self.done: dict[int, Correlation] = {}
         """By the identity of the document: a wrong one may have no id."""
 
@@ -96,9 +97,15 @@ class _Linking:
             across_clusters=document.across_clusters,
         )
         known = {target.id: self._hashes.get(target.id, "") for target in targets}
-        hashed = replace(correlation, content_hash=content_hash(correlation, known))
-        self._hashes[document.id] = hashed.content_hash
-        self.done[id(document)] = hashed
+        asked = [self._recalled.get(target.id, frozenset[str]()) for target in targets]
+        done = replace(
+            correlation,
+            recalled=frozenset[str]().union(*asked) if all(asked) else frozenset[str](),
+            content_hash=content_hash(correlation, known),
+        )
+        self._hashes[document.id] = done.content_hash
+        self._recalled[document.id] = done.recalled
+        self.done[id(document)] = done
 
     def _target(self, reference: Scalar, chain: tuple[Document, ...]) -> Target:
         origin = chain[-1]
@@ -115,6 +122,7 @@ class _Linking:
             _refuse_base(reference, self.done.get(id(found)), across=origin.across_clusters)
         else:
             self._hashes.setdefault(found.id, tree_hash(found.rule.tree))
+            self._recalled[found.id] = found.rule.columns & RECALLED_DTYPES.keys()
             _refuse_asking(reference, found.rule, across=origin.across_clusters)
         return Target(reference.text.strip(), found.id, found.name)
 

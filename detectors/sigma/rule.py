@@ -74,7 +74,7 @@ class LogSource:
     service: str | None = None
 
 
-COMPUTED: Final = ("file", "place", "program", "what")
+COMPUTED: Final = ("file", "origin", "place", "program", "what")
 """What a message may name besides columns: worked out of several (detectors/circumstances.py)."""
 
 

@@ -84,6 +84,20 @@ def test_catalogue_and_techniques_are_counted_by_what_rules_say(coverage: Covera
     assert titles(coverage.unknown_techniques, "T9999") == ["Rule 2"]
 
 
+def test_what_a_learned_detector_finds_is_covered_by_it(coverage: Coverage) -> None:
+    one = "5f0c6f5e-7a0d-4b7b-9d35-0f6f6b1c4e21"
+    assert {name: detector.id for name, detector in coverage.learned.items()} == {
+        "A12": one,
+        "A28": one,
+    }
+    page = "\n".join(coverage_lines(coverage))
+    for name in ("A12", "A28"):
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| {name} |"))
+        assert row.endswith(f"Unusual behaviour of an identity (learned, `{one}`) |")
+    (family,) = (line for line in page.splitlines() if line.startswith("### A: "))
+    assert family.endswith("(2 of 28)")
+
+
 def test_the_matrix_is_counted_by_catalogue_ids_and_by_pages_that_rules_name(
     coverage: Coverage,
 ) -> None:

@@ -28,6 +28,7 @@ SELECTIONS = {
     "exec": "{event.action: exec}",
     "shop": "{orchestrator.namespace: shop}",
     "privileged": "{trailwarden.recalled.target_pod.privileged: true}",
+    "of_size": "{trailwarden.pod_spec.replicas|gte: 5}",
     "on_node": "{trailwarden.recalled.target_pod.node: node-1}",
 }
 EVENTS = frame(
@@ -51,6 +52,13 @@ def pack_of(folder: Path, condition: str) -> Pack:
 def rule_of(folder: Path, condition: str) -> Rule:
     (rule,) = pack_of(folder, condition).rules
     return rule
+
+
+def test_what_decides_nothing_any_more_is_not_asked_for(tmp_path: Path) -> None:
+    """Values of a pod spec are told with a hit: of columns that the question has left."""
+    asked = possible(rule_of(tmp_path, "exec and (privileged or of_size)"))
+    assert "trailwarden.pod_spec.replicas" not in asked.columns
+    assert detect(EVENTS, [asked])["row"].to_list() == [0, 1]
 
 
 @pytest.mark.parametrize(

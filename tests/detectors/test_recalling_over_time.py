@@ -95,6 +95,7 @@ def test_only_what_the_memory_confirms_is_counted_and_told_once(rules: Ruleset) 
     released = state.release(None)
     assert evidence(released) == [[FIRST, SECOND_ONE]]
     assert released.findings[0].document["message"] == "bob is in a pod of ann."
+    assert released.findings[0].document["trailwarden.recalled.pod_author"] == "ann"
 
 
 def test_events_that_signals_rest_on_become_evidence_when_they_are_confirmed(

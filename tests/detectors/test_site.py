@@ -18,7 +18,7 @@ def test_a_site_that_says_nothing_has_every_list() -> None:
         *("trusted_registries", "admin_identities", "ci_identities", "known_identities"),
         *("threat_networks", "known_package_sources", "crown_jewel_secrets", "known_namespaces"),
         *("node_names", "automated_namespaces", "watched_files", "allowed_ingress_hosts"),
-        "shared_networks",
+        *("shared_networks", "geoip_databases"),
     }
 
 

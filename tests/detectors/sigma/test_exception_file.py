@@ -109,6 +109,22 @@ def test_a_scope_that_an_attacker_can_choose_is_refused_with_the_reason(
     assert "can be chosen by an attacker" in message
 
 
+RECALLED = "trailwarden.recalled.pod_author"
+
+
+def test_what_is_remembered_is_known_only_of_rules_that_ask(tmp_path: Path) -> None:
+    where = f"user.name: ci\n    {RECALLED}: ann"
+    ((line, message),) = problems_of(written(where), tmp_path)
+    assert line == 6
+    assert message.startswith(f"{RECALLED} is known only where a rule asks what is remembered")
+    assert message.endswith(": 'privileged-pod'")
+
+
+def test_what_is_remembered_pins_nobody(tmp_path: Path) -> None:
+    ((_, message),) = problems_of(written(f"{RECALLED}: ann"), tmp_path)
+    assert "can be chosen by an attacker" in message
+
+
 @pytest.mark.parametrize(
     ("change", "line", "message"),
     [
