@@ -88,5 +88,6 @@ MACHINE: Final = (
     Column(_TW + "verdict.finding", TEXT, "the finding that a person decided this about"),
     Column(_TW + "verdict.rule", TEXT, "the rule of that finding, by its id"),
     Column(_TW + "verdict.author", TEXT, "who decided it; their words are in `message`"),
+    Column(_TW + "verdict.events", TEXTS, "events that the finding rests on, by `event.id`"),
 )
 """What machines, containers and their sensors say; empty in the API server's events."""

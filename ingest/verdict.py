@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -23,6 +23,9 @@ ACTION: Final = "verdict"
 
 MOST_BYTES: Final = 32 << 10
 NOTE_LENGTH: Final = 4_000
+
+MOST_EVENTS: Final = 100
+"""Of a finding's evidence: as many as a finding itself names."""
 
 COLLECTOR: Final = "findings"
 """Collector's name in the envelope: it comes from `trailwarden findings verdict`."""
@@ -37,6 +40,10 @@ class Choice(StrEnum):
     """What was found did happen, and was meant to."""
 
     UNSURE = "unsure"
+
+
+Id: TypeAlias = Annotated[str, Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+"""Of findings and events: 32 hex digits (ingest/ids.py)."""
 
 
 class InvalidVerdictError(Exception):
@@ -55,15 +62,18 @@ class Verdict(
 
     ``cluster`` is the finding's, and the key of the record: a verdict stands in the log of the
     cluster that it is about. ``time`` is when it was made, by the clock of whoever made it.
+    ``events`` are those that the finding rests on, as far as it names them: whoever folds the log
+    has the events, not the finding.
     """
 
-    finding: Annotated[str, Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+    finding: Id
     rule: Annotated[str, Meta(min_length=1, max_length=200)]
     cluster: Annotated[str, Meta(min_length=1, max_length=253)]
     verdict: Choice
     author: Annotated[str, Meta(min_length=1, max_length=200)]
     time: Annotated[datetime, Meta(tz=True)]
     note: Annotated[str, Meta(max_length=NOTE_LENGTH)] = ""
+    events: Annotated[tuple[Id, ...], Meta(max_length=MOST_EVENTS)] = ()
 
 
 def verdict_record(verdict: Verdict) -> tuple[Envelope, bytes]:

@@ -46,6 +46,8 @@ class Accounts:
     findings: Counter[str] = field(default_factory=Counter)
     excepted: Counter[str] = field(default_factory=Counter)
     """Findings that an exception held back, by its place."""
+    silent: Counter[str] = field(default_factory=Counter)
+    """Findings of models that are only tried, by model: they are in no file."""
     evicted: Counter[str] = field(default_factory=Counter)
     """What rules over time forgot to stay within their bound, by memory."""
     first: datetime | None = None

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
 Source = tuple[str, str, str]
@@ -49,6 +49,16 @@ class SignalOutcomes:
     unreadable: int = 0
     missing: int = 0
     watermark_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedState:
+    """What the learned detectors of a partition hold; ``thresholds`` and ``drift`` by cluster."""
+
+    waiting: int
+    rows: int
+    thresholds: Mapping[str, float]
+    drift: Mapping[str, float]
 
 
 @dataclass(slots=True)
@@ -89,6 +99,10 @@ class WorkerCounts:
     excepted: Counter[str] = field(default_factory=Counter)
     """Findings that an exception held back, by its place."""
     evictions: Counter[str] = field(default_factory=Counter)
+    learned: dict[int, LearnedState] = field(default_factory=dict)
+    """Of the learned detectors of each partition, as of its last checkpoint."""
+    silent: Counter[str] = field(default_factory=Counter)
+    """Findings of models that are only tried, by model."""
     reloads: Counter[str] = field(default_factory=Counter)
     """Times that rules were loaded anew while the worker ran, by outcome."""
     evicted_states: dict[int, Counter[str]] = field(default_factory=dict)
@@ -141,7 +155,8 @@ class WorkerCounts:
 
     def forget(self, partition: int) -> None:
         """Drop the present values of a partition that is another worker's now."""
-        for values in (self.lag, self.position, self.committed, self.evicted_states):
+        present = (self.lag, self.position, self.committed, self.evicted_states, self.learned)
+        for values in present:
             values.pop(partition, None)
 
     @staticmethod

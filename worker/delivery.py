@@ -89,7 +89,15 @@ class Delivery:
         """See `worker.scan.Delivery`."""
         evidence = events[rows.unique().sort()]
         chosen = {"all": events, "findings": evidence, "none": events.clear()}[self._events]
-        self._take(event_documents(chosen, self._prefix, self._retention_days, self._received))
+        self._take_events(chosen)
+
+    def add_evidence(self, events: pl.DataFrame) -> None:
+        """See `worker.scan.Delivery`; where all events go there they are there already."""
+        if self._events == "findings":
+            self._take_events(events)
+
+    def _take_events(self, events: pl.DataFrame) -> None:
+        self._take(event_documents(events, self._prefix, self._retention_days, self._received))
 
     def add_findings(self, found: Sequence[Finding]) -> None:
         """See `worker.scan.Delivery`."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from detectors.correlation.released import Released
 from ingest.sources.kafka import Committed, Position
 from sinks.archive import SegmentTakenError
+from worker.counts import LearnedState
 from worker.crash_points import CrashPoint, reach
 from worker.partition import STATE_SCHEMA, Partition, SnapshotReference, write_reference
 from worker.takeover import Detecting, Stores, take_over
@@ -128,7 +129,18 @@ class Holdings:
             if whole or is_due or partition.remembered.waiting >= _MANY_SIGNALS:
                 out.extend(partition.release(now_s))
                 self._counts.note_evicted(number, partition.remembered.evicted)
+            if whole:
+                self._note_learned(partition)
+        for model, count in out.silent.items():
+            self._counts.silent[model] += count
+            self.watch.log("silent-findings", model=model, findings=count)
         return out
+
+    def _note_learned(self, partition: Partition) -> None:
+        if learners := partition.remembered.learners:
+            self._counts.learned[partition.number] = LearnedState(
+                learners.waiting, learners.rows, learners.thresholds(), learners.drift()
+            )
 
     def take_rules(self, detecting: Detecting, rules: Ruleset) -> None:
         """Go on with other rules."""

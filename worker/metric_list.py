@@ -213,6 +213,38 @@ EVICTIONS: Final = _counter(
 )
 STATE_BYTES: Final = _gauge("state_bytes", "State of all partitions.", "limit is 256 MB")
 
+# Learned detectors.
+LEARNED_WAITING: Final = _gauge(
+    "learned_waiting",
+    "Distinct acts of minutes that are not over yet, of a partition.",
+    "at 500,000 the newest are left out: see evictions",
+    "partition",
+)
+LEARNED_ROWS: Final = _gauge(
+    "learned_rows",
+    "Counts of behaviour that are remembered of a partition's clusters.",
+    "at 1,000,000 the rarest are forgotten: see evictions",
+    "partition",
+)
+LEARNED_THRESHOLD: Final = _gauge(
+    "learned_threshold_bits",
+    "Score from which on a minute of an identity is reported, by cluster; none: still learning.",
+    "changes at the end of a day of events only; rises by itself when there is too much to tell",
+    "cluster",
+)
+LEARNED_DRIFT: Final = _gauge(
+    "learned_drift",
+    "How far a day of events was from those before: largest stability index of all features.",
+    "over 0.25 what was learned no longer describes the cluster: a change, or an attacker at home",
+    "cluster",
+)
+SILENT_FINDINGS: Final = _counter(
+    "silent_findings",
+    "Findings of models that run beside the one in use, which nobody is told of, by model.",
+    "compare with what the model in use finds before this one is promoted",
+    "model",
+)
+
 # Rules.
 EXCEPTED: Final = _counter(
     "excepted_findings",

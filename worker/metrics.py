@@ -155,6 +155,7 @@ def worker_samples(counts: WorkerCounts, now: float) -> Iterator[Sample]:
         m.EVICTIONS: counts.evictions,
         m.EXCEPTED: counts.excepted,
         m.RELOADS: counts.reloads,
+        m.SILENT_FINDINGS: counts.silent,
         m.ALARMS: counts.alarms,
     }
     for metric, values in labelled.items():
@@ -163,6 +164,15 @@ def worker_samples(counts: WorkerCounts, now: float) -> Iterator[Sample]:
         (m.SOURCE_CANARY, source, time.timestamp()) for source, time in dict(counts.sources).items()
     )
     yield from ((m.CLOCK_OFF, key, off_s) for key, off_s in dict(counts.clock_off_s).items())
+
+
+def learned_samples(counts: WorkerCounts) -> Iterator[Sample]:
+    """Read what the learned detectors of a worker's partitions hold."""
+    for partition, state in dict(counts.learned).items():
+        yield m.LEARNED_WAITING, (str(partition),), state.waiting
+        yield m.LEARNED_ROWS, (str(partition),), state.rows
+        yield from _by_label(m.LEARNED_THRESHOLD, state.thresholds)
+        yield from _by_label(m.LEARNED_DRIFT, state.drift)
 
 
 def sent_samples(signals: int) -> Iterator[Sample]:

@@ -115,8 +115,6 @@ class ServiceOutputs:
 
     def add_over_time(self, found: Found) -> None:
         """Take findings, their evidence, and ends of episodes; see `worker.stream.Outputs`."""
-        if self._events == "findings":
-            self._add_events(found.evidence)
         self._counts.excepted.update(found.excepted)
         for finding in found.findings:
             received, dated = found.received[finding.id], finding.id not in found.undated
@@ -126,6 +124,8 @@ class ServiceOutputs:
             self._sent[finding.id] = _Told(finding, received)
         for closed in found.closed:
             self._bulk.add(closing_document(closed, self._prefix, self._retention_days))
+        if self._events == "findings":
+            self._add_events(found.evidence)
 
     def _add_events(self, events: pl.DataFrame) -> None:
         if events.height:

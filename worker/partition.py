@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sinks.archive import Segment
     from worker.takeover import Segments
 
-STATE_SCHEMA: Final = 3
+STATE_SCHEMA: Final = 4
 """Raised whenever a snapshot's layout or meaning changes: an older one is then not loaded."""
 
 QUIET_US: Final = 600_000_000

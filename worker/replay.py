@@ -18,6 +18,7 @@ from ingest.unix_time import unix_us
 from sinks.archive.listing import partitions
 from worker.replay_comparison import Comparison, RuleCounts
 from worker.replay_fold import Across, Found, PartitionFold
+from worker.replay_learning import sides_of
 from worker.replay_log import PartitionLog, Wanted, partition_log
 from worker.replay_parts import Part, parts_of
 from worker.replay_span import BEGINNING, Span, before, columns_of, memory_of, read_from
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from detectors.finding import Finding
     from detectors.ruleset import Ruleset
     from sinks.archive.row_groups import Unread
+    from worker.replay_learning import Side
 
 Progress = Callable[[int, int], None]
 """Told the rows read since it was last told, and all rows that will be read."""
@@ -96,6 +98,7 @@ def replay(
     """
     began, used = perf_counter(), process_time()
     parts = parts_of(new, old, learning_time=settings.learning_time)
+    sides = sides_of(parts, new, old)
     rulesets = [part.rules for part in parts]
     needed = memory_of(rulesets)
     memory = needed if settings.memory is None else settings.memory
@@ -105,7 +108,7 @@ def replay(
         span.end,
         before(span.start, needed),
         span.clusters,
-        tuple(columns_of(rulesets)),
+        tuple(columns_of([*rulesets, *(side.rules for side in sides)])),
     )
     numbers = partitions(settings.archive, settings.topic)
     logs = [partition_log(settings.archive, settings.topic, number, wanted) for number in numbers]
@@ -113,7 +116,7 @@ def replay(
     is_cut &= memory < needed or not any(log.is_whole for log in logs)
     result = ReplayResult(span, old is not None, needed, is_cut, len(wanted.columns))
     with Comparison(settings.out, span) as comparison:
-        _Run(parts, comparison, result).fold(logs, progress)
+        _Run(parts, sides, comparison, result).fold(logs, progress)
         comparison.publish()
         result.rules = comparison.rules
         result.evicted["comparison"] += comparison.evicted
@@ -125,15 +128,25 @@ def replay(
 class _Run:
     """All partitions, the one that is furthest behind first, so that clusters go side by side."""
 
-    def __init__(self, parts: Sequence[Part], comparison: Comparison, result: ReplayResult) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        sides: Sequence[Side],
+        comparison: Comparison,
+        result: ReplayResult,
+    ) -> None:
         self.parts = parts
+        self.sides = sides
         self.comparison = comparison
         self.result = result
         self.across = [Across(part) for part in parts]
 
     def fold(self, logs: Sequence[PartitionLog], progress: Progress) -> None:
         total = sum(log.rows for log in logs)
-        active = [PartitionFold(log, self.result.span, self.parts, self.across) for log in logs]
+        active = [
+            PartitionFold(log, self.result.span, self.parts, self.across, self.sides)
+            for log in logs
+        ]
         has_passed_end = False
         while active:
             one = min(active, key=lambda one: one.frontier_us)
@@ -160,7 +173,9 @@ class _Run:
     def _compare(self, found: Found) -> None:
         new: list[Finding] = []
         old: list[Finding] = []
-        for part, findings in zip(self.parts, found, strict=True):
+        # Of what is across clusters there are only parts.
+        counted: list[Part | Side] = [*self.parts, *self.sides]
+        for part, findings in zip(counted, found, strict=False):
             if part.is_new and part.is_old:
                 self.comparison.add_both(findings)
             else:

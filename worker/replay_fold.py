@@ -17,6 +17,7 @@ from ingest.unix_time import time_of, unix_us
 from ingest.verdict import DATASET as VERDICTS
 from worker.cluster_memory import LATENESS_US
 from worker.finding_order import FindingOrder
+from worker.replay_learning import Learning
 from worker.replay_span import told_from
 from worker.scan import HeldEpisodes
 
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 
     from detectors.correlation.fold import OverTime
     from detectors.finding import Finding
+    from worker.replay_learning import Side
     from worker.replay_log import PartitionLog
     from worker.replay_parts import Part
     from worker.replay_span import Span
 
 Found = list["list[Finding]"]
-"""Findings of each part, in the parts' order."""
+"""Findings of each part, in the parts' order, then of the learned detectors of each side."""
 
 _TIME: Final = "@timestamp"
 _CLUSTER: Final = "orchestrator.cluster.name"
@@ -62,39 +64,54 @@ class Across:
 class _Folding:
     """One part of the rules in one partition."""
 
-    __slots__ = ("across", "held", "order", "part", "state")
+    __slots__ = ("across", "found", "held", "order", "part", "state")
 
     def __init__(self, part: Part, across: Across) -> None:
         self.part = part
         self.across = across
+        self.found: list[list[Finding]] = []
+        """What rules that remember found with each of the last releases."""
         self.state = part.rules.remembered()
+        self.state.learners = None  # they hear of more than one part: see replay_learning
         self.held = HeldEpisodes()
         self.order = FindingOrder()
 
-    def take(self, events: pl.DataFrame, late: pl.Series, live: pl.Series) -> None:
+    def take(self, events: pl.DataFrame, late: pl.Series, live: pl.Series) -> pl.Series:
+        """Take a batch; return event.id of what rules found in it."""
         looked = look(events, self.part.rules, live)
         self.order.add(looked.reported.findings)
         for state in (self.state, self.across.state):
             state.add(events, looked.hits, late)
+        return looked.flagged
 
     def release(self, watermarks: dict[str, int], until_us: int) -> list[Finding]:
-        self.order.add(self.held.take(self.state.release(watermarks)))
+        self.found = [self._release(watermarks)]
         return self.order.release(time_of(until_us))
 
     def finish(self, passed: dict[str, int]) -> list[Finding]:
         """Let time pass where it is known to have passed, then end all that goes on."""
-        if passed:
-            self.order.add(self.held.take(self.state.release(passed)))
-        self.order.add(self.held.take(self.state.release(None)))
+        self.found = [self._release(passed), self._release(None)]
         self.order.add(self.held.rest())
         return self.order.release(None)
+
+    def _release(self, watermarks: dict[str, int] | None) -> list[Finding]:
+        if watermarks is not None and not watermarks:
+            return []
+        released = self.state.release(watermarks)
+        self.order.add(self.held.take(released))
+        return [*released.findings, *released.repeated]
 
 
 class PartitionFold:
     """One partition: its log, the time of its clusters, and the state of each part."""
 
     def __init__(
-        self, log: PartitionLog, span: Span, parts: Sequence[Part], across: Sequence[Across]
+        self,
+        log: PartitionLog,
+        span: Span,
+        parts: Sequence[Part],
+        across: Sequence[Across],
+        sides: Sequence[Side] = (),
     ) -> None:
         self.log = log
         self.events = 0
@@ -106,6 +123,7 @@ class PartitionFold:
         self._span = span
         self._newest_us: dict[str, int] = {}
         self._foldings = [_Folding(*pair) for pair in zip(parts, across, strict=True)]
+        self._learning = [Learning(side) for side in sides]
         self._batches = log.batches()
         self._begin_us = unix_us(log.begin)
 
@@ -133,7 +151,7 @@ class PartitionFold:
             return None
         late = self._mark(batch.events)
         if not batch.folds:
-            return 0, [[] for _ in self._foldings]
+            return 0, [[] for _ in (*self._foldings, *self._learning)]
         wanted = self.log.wanted
         inside = pl.col(_TIME).is_between(wanted.first, wanted.end, closed="left")
         rows = batch.events.select(inside).to_series()
@@ -141,7 +159,12 @@ class PartitionFold:
         self._fold(events, late.filter(rows))
         marks = {name: time - LATENESS_US for name, time in self._newest_us.items()}
         until_us = self.watermark_us
-        return batch.rows, [one.release(marks, until_us) for one in self._foldings]
+        told = [one.release(marks, until_us) for one in self._foldings]
+        found = [one.found[0] for one in self._foldings]
+        return batch.rows, [
+            *told,
+            *(one.release(marks, until_us, found) for one in self._learning),
+        ]
 
     def finish(self) -> Found:
         """Fold what is left: the log ends here, or the span does."""
@@ -151,10 +174,14 @@ class PartitionFold:
             self._mark(batch.events)
         end_us = unix_us(self._span.end)
         passed = {name: end_us for name, time in self._newest_us.items() if time >= end_us}
-        found = [one.finish(passed) for one in self._foldings]
-        for one in self._foldings:
-            self.evicted.update(one.state.evicted)
-        return found
+        told = [one.finish(passed) for one in self._foldings]
+        found = [one.found for one in self._foldings]
+        told += [one.finish(passed, found) for one in self._learning]
+        for folding in self._foldings:
+            self.evicted.update(folding.state.evicted)
+        for learning in self._learning:
+            self.evicted.update(learning.state.evicted)
+        return told
 
     def _fold(self, events: pl.DataFrame, late: pl.Series) -> None:
         if events.is_empty():
@@ -169,8 +196,9 @@ class PartitionFold:
         asked = times.filter(times.is_between(self._span.start, self._span.end, closed="left"))
         self.days |= {str(day) for day in asked.dt.date().unique()}
         live = times >= told_from(self._span.start)
-        for one in self._foldings:
-            one.take(events, late, live)
+        flagged = [one.take(events, late, live) for one in self._foldings]
+        for learning in self._learning:
+            learning.take(events, late, flagged)
 
     def _mark(self, events: pl.DataFrame) -> pl.Series:
         """Return which events lie behind the newest before them by more than the lateness.

@@ -89,4 +89,5 @@ def _some(whole: Ruleset, wanted: set[str], learning_time: bool) -> Ruleset:
         whole.exceptions,
         learning_time=learning_time,
         state_rows=whole.plan.state_rows,
+        learned=whole.learned,
     )

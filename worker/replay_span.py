@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from detectors.anomaly.decisions import VERDICT_COLUMNS
+from detectors.anomaly.report import SHOWN
 from detectors.finding import iso_time
 from detectors.recalling import READ_COLUMNS
 from ingest.schema import DTYPES, POD_SPEC_PREFIX
+from models.profile.action_key import READ
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +30,9 @@ its own window reaches back another timespan."""
 
 _ACT: Final = timedelta(hours=1)
 """Both stages of a request share a finding; one may take so long."""
+
+_LEARNED_US: Final = 28 * 86_400_000_000
+"""Two half-lives (models/profile/counts.py): what was learned before weighs a quarter by then."""
 
 _OF_FINDINGS: Final = (
     "event.dataset",  # tells verdicts, which move no time
@@ -67,9 +73,13 @@ def told_from(start: datetime) -> datetime:
 
 
 def memory_of(rulesets: Iterable[Ruleset]) -> timedelta:
-    """Return how long before the span events are needed so that windows and episodes are right."""
+    """Return how long before the span events are needed so that windows and episodes are right.
+
+    What learned detectors knew is nearly right by then.
+    """
     longest = 0
     for rules in rulesets:
+        longest = max(longest, _LEARNED_US if rules.learned else 0)
         reach: dict[str, int] = {}
         for one in rules.pack.correlations:  # bases come before
             below = max((reach.get(base.id, 0) for base in one.bases), default=0)
@@ -98,6 +108,7 @@ def columns_of(rulesets: Iterable[Ruleset]) -> list[str]:
         wanted.update(rules.plan.columns, rules.across.columns)
         wanted.update(*(one.columns for one in rules.exceptions))
         wanted.update(READ_COLUMNS if rules.asking else ())
+        wanted.update((*READ, *SHOWN, *VERDICT_COLUMNS) if rules.learned else ())
         for rule in rules.pack.rules:
             wanted.update(rule.columns, rule.message.columns if rule.message else ())
     return [name for name in DTYPES if name in wanted]

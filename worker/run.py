@@ -39,6 +39,7 @@ from worker.metrics import (
     Samples,
     bulk_samples,
     correlate_samples,
+    learned_samples,
     metrics_registry,
     notifier_samples,
     sent_samples,
@@ -254,6 +255,7 @@ class Service:
         if (detect := parts.detect) is not None:
             samples += [
                 lambda: worker_samples(self.counts, time.monotonic()),
+                lambda: learned_samples(self.counts),
                 lambda: bulk_samples(detect.bulk.counts),
                 lambda: sent_samples(detect.signals.counts.sent),
             ]

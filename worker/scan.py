@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -61,6 +61,9 @@ class Delivery(Protocol):
     def add(self, events: pl.DataFrame, rows: pl.Series) -> None:
         """Take a batch of events; ``rows`` are those that a finding rests on."""
 
+    def add_evidence(self, events: pl.DataFrame) -> None:
+        """Take events of earlier batches that a finding turned out to rest on."""
+
     def add_findings(self, found: Sequence[Finding]) -> None:
         """Take findings, each id once."""
 
@@ -106,6 +109,8 @@ def scan(
         OSError: an output cannot be written.
     """
     rules = load_ruleset(settings.rules, settings.service, settings.config, learning_time=False)
+    if delivery and rules.learned:
+        rules = replace(rules, learned=replace(rules.learned, keeps_events=True))
     found = find_files(settings.paths)
     accounts = Accounts(problems=list(found.problems))
     result = ScanResult(accounts, rules, [])
@@ -205,23 +210,30 @@ def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept:
         order.add(looked.reported.findings)
         accounts.excepted.update(looked.reported.excepted)
         late = None if step.watermark is None else events["@timestamp"] < step.watermark
-        for state in (remembered, cluster.across):
-            state.add(events, looked.hits, late)
+        remembered.add(events, looked.hits, late, looked.flagged)
+        cluster.across.add(events, looked.hits, late)
         outputs.events.write(events)
         if outputs.delivery:
             outputs.delivery.add(events, looked.evidence)
         outputs.quarantine.write(map(quarantine_document, wanted_back(step.batch.refused)))
         if step.watermark is not None:
             released = remembered.release(unix_us(step.watermark))
-            accounts.excepted.update(released.excepted)
-            order.add(held.take(released))
+            order.add(held.take(_accounted(released, outputs, accounts)))
             _emit(order.release(step.watermark), outputs, result, kept)
-    released = remembered.release(None)
-    accounts.excepted.update(released.excepted)
-    order.add(held.take(released))
+    order.add(held.take(_accounted(remembered.release(None), outputs, accounts)))
     order.add(held.rest())
     accounts.evicted.update(remembered.evicted)
     _emit(order.release(None), outputs, result, kept)
+
+
+def _accounted(released: Released, outputs: Outputs, accounts: Accounts) -> Released:
+    """Count what became certain, and deliver the events that it rests on."""
+    accounts.excepted.update(released.excepted)
+    accounts.silent.update(released.silent)
+    if outputs.delivery:
+        for events in released.evidence:
+            outputs.delivery.add_evidence(events)
+    return released
 
 
 def _account(

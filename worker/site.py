@@ -12,22 +12,25 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from detectors.entities.geography import DATABASES, GeographyError, opened
 from detectors.sigma.compiler import read_document
 from detectors.sigma.errors import InvalidRulesError, Problems
 from detectors.sigma.exception_file import read_exceptions
 from detectors.sigma.strict_yaml import Mapping, parse, plain
-from detectors.site import DEFAULT_LISTS, Criticality, Site, Window
+from detectors.site import DEFAULT_LISTS, HIDDEN, Criticality, Site, Window
 from worker.configuration import InvalidSettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from detectors.entities.geography import Geography
     from detectors.exceptions import Exemption
-    from detectors.sigma.pack import Detection
+    from detectors.severity import Named
     from detectors.sigma.strict_yaml import Node
-    from worker.configuration import Maintenance, Settings
+    from worker.configuration import Settings
+    from worker.detection_settings import Maintenance
 
-_NETWORKS: Final = ("trusted_networks", "threat_networks")
+_NETWORKS: Final = ("trusted_networks", "threat_networks", HIDDEN)
 _ENVIRONMENT: Final = Path("environment")
 
 
@@ -44,12 +47,24 @@ def site_of(settings: Settings) -> Site:
     wrong = [*_wrong_lists(lists), *_wrong_windows(given.maintenance)]
     if wrong:
         raise InvalidSettingsError("\n".join(wrong))
+    geography = _geography(given.geoip)
+    lists[DATABASES] = () if geography is None else (geography.version,)
     worth = {pattern: Criticality(value) for pattern, value in given.criticality.items()}
-    return Site(lists, worth, tuple(_window(one) for one in given.maintenance))
+    windows = tuple(_window(one) for one in given.maintenance)
+    return Site(lists, worth, windows, geography)
+
+
+def _geography(file: Path | None) -> Geography | None:
+    if file is None:
+        return None
+    try:
+        return opened(file)
+    except GeographyError as error:
+        raise InvalidSettingsError(f"site.geoip: {error}") from error
 
 
 def load_exceptions(
-    settings: Settings, config: Path | None, detections: Iterable[Detection], site: Site
+    settings: Settings, config: Path | None, detections: Iterable[Named], site: Site
 ) -> tuple[Exemption, ...]:
     """Return the exceptions of the settings and of `rules.exceptions_file`, in this order.
 

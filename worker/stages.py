@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from detectors.correlation.documents import shown_columns
 from detectors.correlation.sent import sent
-from detectors.engine import detect
 from detectors.ruleset import look
 from ingest.envelope import Format
 from ingest.normalize import NormalizeSettings, normalize
@@ -78,7 +77,8 @@ def with_released(found: Found, released: Released) -> Found:
         [*found.findings, *released.findings],
         found.received | released.received,
         found.undated | released.undated,
-        pl.concat([found.evidence, *released.evidence]),
+        # Of what was recalled each brings the columns that its rules asked for.
+        pl.concat([found.evidence, *released.evidence], how="diagonal"),
         (*found.closed, *released.closed),
         found.excepted + released.excepted,
         found.signals,
@@ -115,7 +115,8 @@ class RealStages:
         return Detecting(self.rules.hash, self.rules.remembered, self._fold_archived, is_across)
 
     def _fold_archived(self, partition: Partition, events: pl.DataFrame, late: pl.Series) -> None:
-        partition.remembered.add(events, detect(events, self.rules.asked), late)
+        looked = look(events, self.rules)
+        partition.remembered.add(events, looked.hits, late, looked.flagged)
 
     def normalize(self, records: Sequence[Record]) -> Normalized:
         """See `Stages`. A message that holds an empty list is refused: all are accounted for."""
@@ -131,7 +132,7 @@ class RealStages:
             return Found()
         looked = look(folded.kept, self.rules, folded.live)
         for partition, rows in folded.rows:
-            partition.remembered.add(*_part_of(folded, looked.hits, rows))
+            partition.remembered.add(*_part_of(folded, looked.hits, rows), looked.flagged)
         found = self._found(folded, looked)
         signals = self._signals(folded, looked.hits) if self.rules.across.feeds else None
         return found if signals is None else replace(found, signals=signals)

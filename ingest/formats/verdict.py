@@ -40,5 +40,6 @@ def decode(raw: bytes, around: Around) -> list[Seen]:
         "trailwarden.verdict.finding": verdict.finding,
         "trailwarden.verdict.rule": verdict.rule,
         "trailwarden.verdict.author": verdict.author,
+        "trailwarden.verdict.events": list(verdict.events) or None,
     }
     return [Seen(fields, act=(verdict.finding,))]

@@ -49,6 +49,7 @@ _SINCE_3: Final[Mapping[str, pl.DataType]] = {
     "trailwarden.verdict.finding": pl.String(),
     "trailwarden.verdict.rule": pl.String(),
     "trailwarden.verdict.author": pl.String(),
+    "trailwarden.verdict.events": pl.List(pl.String()),
 }
 
 UP_CONVERSIONS: Final[Mapping[int, Callable[[pl.LazyFrame], pl.LazyFrame]]] = {

@@ -10,7 +10,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from detectors.anomaly.fields import ANOMALY_DTYPES, REAL
+from detectors.entities.recalled import RECALLED_DTYPES
 from detectors.finding import COPIED
+from detectors.known_columns import KNOWN_DTYPES
 from ingest.column import FLAG, NUMBER, NUMBERS, TIME
 from ingest.schema import DTYPES
 from sinks.elasticsearch.flattened import DEPTH_MAX, IGNORE_ABOVE, OBJECTS
@@ -34,6 +37,7 @@ LONG_KEYWORD: Final = 8_191
 """Characters of a long keyword that are indexed: with at most three bytes each they stay below
 Lucene's longest term, 32,766 bytes."""
 
+_REAL: Final[Field] = {"type": "double", "ignore_malformed": True}
 _NUMBER: Final[Field] = {"type": "long", "ignore_malformed": True}
 _FLAG: Final[Field] = {"type": "boolean", "ignore_malformed": True}
 _TIME: Final[Field] = {"type": "date", "ignore_malformed": True}
@@ -55,6 +59,7 @@ _LONG_NAMES: Final = frozenset(
         "trailwarden.pod_spec.decoded_commands",
         "trailwarden.patch.paths",
         "trailwarden.rbac.rules",
+        "trailwarden.anomaly.reasons",
         "trailwarden.webhook.urls",
         "trailwarden.next_steps",
         "trailwarden.false_positives",
@@ -103,6 +108,10 @@ _ADDRESSES: Final = frozenset(
         "related.ip",
         "trailwarden.pod.addresses",
         "trailwarden.pod.host_address",
+        "trailwarden.recalled.token_pod.addresses",
+        "trailwarden.recalled.credential.minted_from",
+        "trailwarden.recalled.human.address",
+        "trailwarden.recalled.travel.from_address",
     }
 )
 
@@ -161,14 +170,15 @@ _FINDING_OTHERS: Final[Mapping[str, Field]] = {
 
 
 def event_fields(features: Iterable[Feature]) -> dict[str, Field]:
-    """Return dotted name -> definition of every event column."""
-    return {name: _column(name, dtype, set(features)) for name, dtype in DTYPES.items()}
+    """Return dotted name -> definition of every event column, and of what may be recalled of it."""
+    return {name: _column(name, dtype, set(features)) for name, dtype in KNOWN_DTYPES.items()}
 
 
 def finding_fields(features: Iterable[Feature]) -> dict[str, Field]:
     """Return dotted name -> definition of every field of a finding, people's fields included."""
     offered = set(features)
-    copied = {name: _column(name, DTYPES[name], offered) for name in COPIED}
+    known = {name: DTYPES[name] for name in COPIED} | RECALLED_DTYPES | ANOMALY_DTYPES
+    copied = {name: _column(name, dtype, offered) for name, dtype in known.items()}
     named = {name: _text(name, offered) for name in _FINDING_KEYWORDS}
     return copied | named | dict(_FINDING_OTHERS)
 
@@ -201,6 +211,8 @@ def _column(name: str, dtype: pl.DataType, offered: set[Feature]) -> Field:
         return _TIME
     if dtype == FLAG:
         return _FLAG
+    if dtype == REAL:
+        return _REAL
     return _NUMBER if dtype in {NUMBER, NUMBERS} else _text(name, offered)
 
 

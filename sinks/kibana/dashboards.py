@@ -29,6 +29,7 @@ from sinks.kibana.panel import (
 FINDINGS, EVENTS = DataView.FINDINGS, DataView.EVENTS
 
 _GRAVE: Final = "trailwarden.severity:(critical OR high)"
+_LEARNED: Final = "_exists_:trailwarden.anomaly.score"
 _REFUSED: Final = "http.response.status_code:(401 OR 403)"
 _OUTCOMES: Final = (
     ("succeeded", "event.outcome:success"),
@@ -81,6 +82,23 @@ WRITES: Final = Search(
         "source.ip",
     ),
     f"trailwarden.identity.type:human AND {_WRITES}",
+)
+
+UNUSUAL: Final = Search(
+    "unusual-identities",
+    "Unusual identities",
+    FINDINGS,
+    (
+        "trailwarden.severity",
+        "user.name",
+        "trailwarden.anomaly.score",
+        "trailwarden.anomaly.reasons",
+        "trailwarden.anomaly.normal",
+        "source.ip",
+        "orchestrator.cluster.name",
+        "trailwarden.triage.status",
+    ),
+    _LEARNED,
 )
 
 _NUMBERS: Final[tuple[tuple[str, Metric, str], ...]] = (
@@ -168,7 +186,8 @@ OVERVIEW: Final = Dashboard(
             (Count("findings"),),
             (Filters("outcome", _OUTCOMES),),
         ),
-        SearchPanel(NEWEST_FINDINGS, Place(0, 46, 48, 20)),
+        SearchPanel(UNUSUAL, Place(0, 46, 48, 12)),
+        SearchPanel(NEWEST_FINDINGS, Place(0, 58, 48, 20)),
     ),
 )
 
@@ -266,4 +285,4 @@ ONE_ENTITY: Final = Dashboard(
 )
 
 DASHBOARDS: Final = (OVERVIEW, ONE_ENTITY)
-SEARCHES: Final = (NEWEST_FINDINGS, EVENTS_OF_ENTITY, WRITES)
+SEARCHES: Final = (NEWEST_FINDINGS, UNUSUAL, EVENTS_OF_ENTITY, WRITES)

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Final
 
+from detectors.anomaly.fields import PREFIX as ANOMALY
 from detectors.attack import TECHNIQUES
+from detectors.entities.recalled import PREFIX as RECALLED
+from detectors.entities.recalled import RECALLED_DTYPES
 from sinks.report.model import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 # Elastic's bands for event.severity (its detection rules' docs, "Severity" and "Risk score"),
 # for documents that carry the number only.
@@ -24,6 +28,9 @@ _BANDS: Final = (
     (22, Severity.MEDIUM),
     (0, Severity.LOW),
 )
+_FLAGS: Final = {True: "yes", False: "no"}
+_COUNTABLE: Final = 1e9
+"""Minutes: beyond, a tail that was fitted to some thousands says nothing more."""
 _SEVERITIES: Final = {severity.value: severity for severity in Severity}
 
 
@@ -57,6 +64,15 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
+class Unusual:
+    """What a learned detector says: in words what is strange, what is normal, how rare it is."""
+
+    reasons: tuple[str, ...]
+    normal: str
+    rarity: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One finding; a text that the document lacks is empty, a missing time or score is None."""
 
@@ -84,6 +100,9 @@ class Finding:
     values: tuple[str, ...]
     event_ids: tuple[str, ...]
     audit_ids: tuple[str, ...]
+    recalled: tuple[tuple[str, str], ...]
+    """What the entity memory knew then: what it is about, in words, and the values."""
+    unusual: Unusual
     machine: Machine
     context: Context
 
@@ -121,6 +140,8 @@ def read_finding(document: Mapping[str, object]) -> Finding:
         values=_texts(document, "trailwarden.evidence.values"),
         event_ids=_texts(document, "trailwarden.evidence.event_ids"),
         audit_ids=_texts(document, "trailwarden.evidence.audit_ids"),
+        recalled=tuple(_recalled(document)),
+        unusual=_unusual(document),
         machine=_machine(document),
         context=_context(document),
     )
@@ -160,6 +181,48 @@ def _machine(document: Mapping[str, object]) -> Machine:
             ", ", "trailwarden.tool.rule", "trailwarden.tool.severity", "trailwarden.tool.action"
         ),
     )
+
+
+def _recalled(document: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for name in RECALLED_DTYPES:
+        value = document.get(name)
+        text = _FLAGS[value] if isinstance(value, bool) else _text(document, name)
+        if text:
+            yield name.removeprefix(RECALLED).replace(".", " ").replace("_", " "), text
+
+
+def _unusual(document: Mapping[str, object]) -> Unusual:
+    return Unusual(
+        reasons=_texts(document, ANOMALY + "reasons"),
+        normal=_text(document, ANOMALY + "normal"),
+        rarity="; ".join(_rarity(document)),
+    )
+
+
+def _rarity(document: Mapping[str, object]) -> Iterator[str]:
+    score, threshold, budget, share = (
+        _number(document, ANOMALY + name)
+        for name in ("score", "threshold", "budget_a_day", "tail_probability")
+    )
+    if score is not None:
+        yield f"{score:,.1f} bits"
+    if share is not None:
+        once = 1 / share if share > 0 else inf
+        minutes = f"{max(round(once), 1):,}" if once < _COUNTABLE else "more than a billion"
+        yield f"expected once in {minutes} minutes of an identity"
+    if threshold is not None:
+        yield f"reported from {threshold:,.1f} bits on"
+    if budget is not None:
+        yield f"the budget is {budget:,.4g} findings a day"
+    if model := _text(document, ANOMALY + "model"):
+        yield f"begun with the model {model}"
+
+
+def _number(document: Mapping[str, object], key: str) -> float | None:
+    value = document.get(key)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if isfinite(value) else None
 
 
 def _context(document: Mapping[str, object]) -> Context:

@@ -14,6 +14,7 @@ from ingest.normalize import Normalized, NormalizeSettings, normalize
 from ingest.record import Reason, Records
 from ingest.redact.token import Redactor
 from ingest.verdict import (
+    MOST_EVENTS,
     NOTE_LENGTH,
     Choice,
     InvalidVerdictError,
@@ -36,6 +37,7 @@ def verdict(**members: Any) -> Verdict:
         "author": "dana",
         "time": NOON,
         "note": "a drill",
+        "events": ("e" * 32,),
     }
     return Verdict(**{**given, **members})
 
@@ -80,6 +82,7 @@ def test_a_verdict_is_an_event_whose_author_is_no_user() -> None:
         "trailwarden.verdict.finding": FINDING,
         "trailwarden.verdict.rule": "rule-1",
         "trailwarden.verdict.author": "dana",
+        "trailwarden.verdict.events": ["e" * 32],
     }
 
 
@@ -140,6 +143,8 @@ BAD = {
     "time as a number": changed(time=0),
     "note that is no text": changed(note=["a"]),
     "no cluster": changed(cluster=""),
+    "event that is no id": changed(events=["*"]),
+    "too many events": changed(events=[FINDING] * (MOST_EVENTS + 1)),
 }
 
 

@@ -371,3 +371,55 @@ def test_a_finding_about_an_api_call_has_no_rows_of_machines() -> None:
     assert "<dt>Source</dt>" in html
     for label in ("Host", "Container", "Program", "Started by", "Reported by", "Logged in as"):
         assert f"<dt>{label}</dt>" not in html
+
+
+def test_what_is_unusual_is_said_in_words_and_numbers() -> None:
+    about = finding() | {
+        "trailwarden.anomaly.reasons": ["first `exec pods` in 41 days", "first time from here"],
+        "trailwarden.anomaly.normal": "known for 41 days; 17 peers",
+        "trailwarden.anomaly.score": 98.888,
+        "trailwarden.anomaly.threshold": 71.11,
+        "trailwarden.anomaly.budget_a_day": 20.0,
+        "trailwarden.anomaly.tail_probability": 2.5e-5,
+        "trailwarden.anomaly.model": "profile/7",
+    }
+
+    words = Page(render(report([about]))).words
+
+    for pair in (
+        "Action exec (success), the first",
+        "Unusual first `exec pods` in 41 days first time from here",
+        "Before known for 41 days; 17 peers",
+        "How rare 98.9 bits; expected once in 40,000 minutes of an identity; reported from 71.1",
+        "from 71.1 bits on; the budget is 20 findings a day; begun with the model profile/7",
+    ):
+        assert pair in words, pair
+
+
+@pytest.mark.parametrize("share", [0.0, 5e-324])
+def test_what_is_too_rare_to_be_counted_is_said_so(share: float) -> None:
+    words = Page(
+        render(report([finding() | {"trailwarden.anomaly.tail_probability": share}]))
+    ).words
+    assert "expected once in more than a billion minutes" in words
+
+
+def test_what_was_recalled_stands_with_it_and_nothing_else_does() -> None:
+    about = finding() | {
+        "trailwarden.recalled.token_pod.node": "node-1",
+        "trailwarden.recalled.token_off_pod": True,
+        "trailwarden.recalled.target_pod.host_access": ["host-pid", "host-network"],
+        "trailwarden.recalled.dormant_days": 0,
+        "trailwarden.recalled.never_heard_of": "x",
+    }
+
+    words = Page(render(report([about]))).words
+
+    for pair in (
+        "Recalled token pod node: node-1 token off pod: yes dormant days: 0",
+        "target pod host access: host-pid, host-network",
+    ):
+        assert pair in words, pair
+    assert "never heard of" not in words
+    html = render(report([finding()]))
+    assert not any(f"<dt>{label}</dt>" in html for label in ("Recalled", "Unusual", "Before"))

@@ -149,7 +149,8 @@ def test_offline_asks_no_server_and_still_says_all_names_in_order() -> None:
     results = list(examine(None, "1", offline=True))
     assert names(results) == list(CheckName)
     made = {result.name for result in results if result.state is not State.SKIPPED}
-    assert made == {CheckName.SETTINGS, CheckName.PACKAGES, CheckName.RULES, CheckName.SAMPLE}
+    local = {CheckName.PACKAGES, CheckName.RULES, CheckName.SAMPLE, CheckName.MODELS}
+    assert made == {CheckName.SETTINGS, *local}
 
 
 @pytest.mark.parametrize("offline", [False, True])

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from ingest.collectors.counts import CollectorCounts
 from worker import metric_list
-from worker.counts import SignalOutcomes, StepStage, WorkerCounts
+from worker.counts import LearnedState, SignalOutcomes, StepStage, WorkerCounts
 from worker.metric_list import METRICS, Metric, MetricKind
 from worker.metrics import (
     Sample,
@@ -25,6 +25,7 @@ from worker.metrics import (
     bulk_samples,
     collector_samples,
     correlate_samples,
+    learned_samples,
     metrics_page,
     metrics_registry,
     sent_samples,
@@ -65,11 +66,17 @@ def busy_worker() -> WorkerCounts:
         sources={("prod", "host", "/var/log/audit.log"): TIME},
         clock_off_s={("prod", "host"): -3.0},
         alarms=Counter({"source-silent": 1}),
+        silent=Counter({"profile/2": 3}),
+        learned={
+            0: LearnedState(waiting=5, rows=600, thresholds={"prod": 40.5}, drift={"prod": 0.1}),
+            1: LearnedState(waiting=0, rows=1, thresholds={}, drift={"test": 0.3}),
+        },
     )
 
 
 def all_samples() -> Iterator[Sample]:
     yield from worker_samples(busy_worker(), 42.0)
+    yield from learned_samples(busy_worker())
     yield from collector_samples(
         CollectorCounts(refused=Counter({"not-json": 1}), last_canary=TIME, last_record=TIME)
     )
@@ -116,6 +123,11 @@ def test_values_arrive_under_their_names_and_labels() -> None:
     assert found["trailwarden_signals_lag_messages", ("3",)] == 9
     assert found["trailwarden_signals_unread_partitions", ()] == 1
     assert found["trailwarden_signals_watermark_timestamp_seconds", ()] == 3.5
+    assert found["trailwarden_learned_waiting", ("0",)] == 5
+    assert found["trailwarden_learned_rows", ("1",)] == 1
+    assert found["trailwarden_learned_threshold_bits", ("prod",)] == 40.5
+    assert found["trailwarden_learned_drift", ("test",)] == 0.3
+    assert found["trailwarden_silent_findings_total", ("profile/2",)] == 3
 
 
 @pytest.mark.parametrize("openmetrics", [False, True])

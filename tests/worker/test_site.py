@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
 from detectors.sigma.compiler import load_rules
 from detectors.sigma.errors import InvalidRulesError
 from detectors.site import DEFAULT_LISTS, Criticality, Window
+from tests.mmdb import mmdb
 from worker.configuration import InvalidSettingsError, load_settings
 from worker.site import load_exceptions, site_of
 
@@ -69,6 +71,18 @@ def test_lists_take_the_place_of_defaults_or_add_to_them(tmp_path: Path) -> None
     assert found.lists["break_glass_identities"] == DEFAULT_LISTS["break_glass_identities"]
 
 
+def test_a_geoip_database_is_opened_and_named_by_a_list(tmp_path: Path) -> None:
+    file = tmp_path / "City.mmdb"
+    berlin = {"city": {"names": {"en": "Berlin"}}}
+    file.write_bytes(mmdb({"203.0.113.0/24": berlin}, datetime(2026, 11, 17, tzinfo=UTC)))
+    found = site(tmp_path, f"site: {{geoip: {file}, lists: {{geoip_databases: [mine]}}}}\n")
+    assert found.lists["geoip_databases"] == ("GeoLite2-City of 2026-11-17",)
+    assert found.geography is not None
+    assert found.geography.places_of(pl.Series(["203.0.113.9"]))["place"].to_list() == ["Berlin"]
+    without = site(tmp_path, "site: {lists: {geoip_databases: [mine]}}\n")
+    assert (without.lists["geoip_databases"], without.geography) == ((), None)
+
+
 def test_criticality_and_maintenance_are_typed(tmp_path: Path) -> None:
     found = site(
         tmp_path,
@@ -86,6 +100,8 @@ def test_criticality_and_maintenance_are_typed(tmp_path: Path) -> None:
     [
         ("lists: {trusted_networks: [10.0.0.1/8]}", "site.lists.trusted_networks: 10.0.0.1/8 has"),
         ("more: {threat_networks: [evil]}", "site.lists.threat_networks: 'evil' does not appear"),
+        ("more: {shared_networks: [proxy]}", "site.lists.shared_networks: 'proxy' does not appear"),
+        ("geoip: /nowhere/City.mmdb", "site.geoip: /nowhere/City.mmdb: "),
         ("lists: {a b: [c]}", "site.lists: 'a b' is no name"),
         ("lists: {admin_identities: ['']}", "site.lists.admin_identities: a value is empty"),
         ("lists: {admin_identities: root}", "site.lists.admin_identities: Input should be a"),

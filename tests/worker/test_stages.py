@@ -18,6 +18,7 @@ from ingest.envelope import Format
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.record import Reason, Records, Salvage, Stage, sha256_hex
 from ingest.redact.token import Redactor
+from ingest.schema import empty_events
 from ingest.sources.kafka import Record
 from ingest.sources.read import read_records
 from tests.worker.messages import NOON, TOPIC, audit_event, canary, message
@@ -259,6 +260,19 @@ def test_signals_are_sent_of_events_that_are_new_and_in_time(tmp_path: Path) -> 
     assert shown["orchestrator.cluster.name"].to_list() == ["blue", "green"]
     assert stages.detecting().is_across
     assert with_released(found, Released(excepted=Counter({"x": 1}))).signals is found.signals
+
+
+def test_evidence_of_rules_that_asked_brings_what_was_recalled() -> None:
+    told = [
+        empty_events().with_columns(pl.Series(f"trailwarden.recalled.{name}", [], pl.String))
+        for name in ("token_pod.node", "pod_author")
+    ]
+    joined = with_released(Found(), Released(excepted=Counter({"x": 1}), evidence=told)).evidence
+    assert joined.columns == [
+        *empty_events().columns,
+        "trailwarden.recalled.token_pod.node",
+        "trailwarden.recalled.pod_author",
+    ]
 
 
 def test_without_rules_that_reach_over_clusters_nothing_is_sent(tmp_path: Path) -> None:

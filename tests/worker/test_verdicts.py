@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from detectors.engine import detect
 from detectors.ruleset import ruleset
 from detectors.sigma.compiler import load_pack
 from detectors.sigma.pack import Pack
@@ -120,3 +121,12 @@ def test_a_message_that_only_says_so_is_no_verdict() -> None:
     result = folded((message(0, verdict(0, 0).value),), Partition(0, 0, 0, 0))
     assert result.kept.is_empty()
     assert len(result.refused) == 1
+
+
+def test_a_log_ends_with_its_last_event_whenever_people_decide() -> None:
+    """What did not happen by then is not known yet: a verdict from tomorrow proves no silence."""
+    records = (event(0, 0), verdict(1, 86_400))
+    events = STAGES.normalize(records).events
+    state = ruleset(load_pack([shipped_rules()])).remembered()
+    state.add(events, detect(events, []), None)
+    assert state.over_time.latest_us == [int(at(0).timestamp()) * 1_000_000]

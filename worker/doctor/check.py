@@ -16,6 +16,7 @@ class CheckName(StrEnum):
     PACKAGES = "packages"
     RULES = "rules"
     SAMPLE = "sample"
+    MODELS = "models"
     STORE = "store"
     KAFKA = "kafka"
     TOPICS = "topics"

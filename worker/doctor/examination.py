@@ -13,6 +13,7 @@ from worker.doctor.broker import NEEDS_KAFKA, check_broker
 from worker.doctor.check import CheckName, Result, failed, ok, skipped
 from worker.doctor.installation import check_packages, check_rules, check_sample, check_store
 from worker.doctor.search import NEEDS_ELASTICSEARCH, check_elasticsearch
+from worker.doctor.trained import check_models
 from worker.kafka_client import client_config
 from worker.settings import shipped_rules
 
@@ -44,8 +45,11 @@ def examine(file: Path | None, version: str, *, offline: bool) -> Iterator[Resul
     yield rules
     yield check_sample(compiled)
     if settings is None:
-        yield from (skipped(name, "without settings") for name in (CheckName.STORE, *SERVERS))
-    elif offline:
+        unset = (CheckName.MODELS, CheckName.STORE, *SERVERS)
+        yield from (skipped(name, "without settings") for name in unset)
+        return
+    yield check_models(settings.models)
+    if offline:
         yield from (skipped(name, "--offline") for name in (CheckName.STORE, *SERVERS))
     else:
         yield check_store(settings.store.folder)

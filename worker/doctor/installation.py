@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
     from detectors.sigma.rule import Rule
 
-PACKAGES: Final = ("ingest", "detectors", "sinks", "worker", "trailwarden")
+PACKAGES: Final = ("ingest", "models", "detectors", "sinks", "worker", "trailwarden")
 LIBRARIES: Final = (
     "aiohttp",
     "confluent_kafka",
+    "cryptography",
     "elasticsearch",
     "isal",
     "jinja2",

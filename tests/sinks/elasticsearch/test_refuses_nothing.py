@@ -16,6 +16,7 @@ from detectors.case_events import normalized
 from detectors.cases import load_cases
 from detectors.correlation.released import Released
 from detectors.finding import Finding
+from detectors.known_columns import KNOWN_DTYPES
 from detectors.ruleset import look, ruleset
 from detectors.sigma.compiler import load_pack
 from detectors.sigma.rule import Level
@@ -45,6 +46,7 @@ pytestmark = pytest.mark.integration
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BULK_BYTES = 5 << 20
 MEGABYTE = 1_000_000
+REASON = "first `exec pods` in 41 days for this service account; 0 of 17 peers do it "
 
 STRINGS = [
     "",
@@ -115,7 +117,7 @@ BODIES = [
 
 def hostile(count: int, random: Random) -> pl.DataFrame:
     """Return events of which each field may hold anything its type can hold."""
-    columns = {name: _hostile(name, dtype, count, random) for name, dtype in DTYPES.items()}
+    columns = {name: _hostile(name, dtype, count, random) for name, dtype in KNOWN_DTYPES.items()}
     columns["event.id"] = pl.Series([f"hostile-{number}" for number in range(count)])
     return pl.DataFrame(columns)
 
@@ -225,7 +227,7 @@ def test_hostile_findings_are_taken(client: Client, ready: SetupOptions) -> None
 def test_mutated_records_are_taken(client: Client, ready: SetupOptions) -> None:
     rules = ruleset(load_pack([shipped_rules()]))
     over_time, told = rules.remembered(), 0
-    mapped_events = set(DTYPES)
+    mapped_events = set(KNOWN_DTYPES)
     mapped_findings = set(finding_fields([]))
     for number, (lines, _) in enumerate(batches(6_000, 20260301, Tally())):
         chunk = Records(f"batch-{number}", lines, list(range(len(lines))))
@@ -238,6 +240,11 @@ def test_mutated_records_are_taken(client: Client, ready: SetupOptions) -> None:
         assert all(set(finding.document) <= mapped_findings for finding in found)
         documents = [
             *event_documents(events, ready.prefix, 30, NOW),
+            *(
+                doc
+                for one in released.evidence
+                for doc in event_documents(one, ready.prefix, 30, NOW)
+            ),
             *(finding_document(finding, NOW, ready.prefix, 30) for finding in found),
         ]
         assert {name for one in documents[:1000] for name in orjson.loads(one.source)} <= (
@@ -266,6 +273,40 @@ def test_an_episode_and_its_end_are_taken(client: Client, ready: SetupOptions) -
     query = {"query": {"term": {"trailwarden.episode.closed": True}}}
     held = require(client, "POST", f"/{ready.prefix}-findings*/_count", query)
     assert held["count"] == len(ended)
+    assert changes(client, ready) == []
+
+
+def test_what_is_recalled_and_learned_is_taken_and_found(
+    client: Client, ready: SetupOptions
+) -> None:
+    texts = [REASON * 300, "\ud800 \x00", *STRINGS[:-3]]
+    said: list[dict[str, Any]] = [
+        {"trailwarden.recalled.token_pod.node": "node-1", "trailwarden.recalled.dormant_days": 41},
+        {"trailwarden.anomaly.score": 98.888, "trailwarden.anomaly.tail_probability": 5e-324},
+        {"trailwarden.anomaly.score": 1.7e308, "trailwarden.anomaly.threshold": -0.0},
+        {"trailwarden.anomaly.score": "NaN", "trailwarden.recalled.token_pod.addresses": ["x"]},
+        {"trailwarden.anomaly.reasons": [one.encode(errors="replace").decode() for one in texts]},
+    ]
+    findings = [Finding(f"f{n}", (0, ""), Level.LOW, one) for n, one in enumerate(said)]
+    documents = [
+        finding_document(
+            Finding(one.id, one.order, one.level, {"@timestamp": None, **one.document}),
+            NOW,
+            ready.prefix,
+            30,
+        )
+        for one in findings
+    ]
+    assert write(client, ready.prefix, documents).counts.created == len(said)
+    require(client, "POST", f"/{ready.prefix}-*/_refresh")
+    for query, number in (
+        ({"term": {"trailwarden.recalled.token_pod.node": "node-1"}}, 1),
+        ({"range": {"trailwarden.recalled.dormant_days": {"gte": 30}}}, 1),
+        ({"range": {"trailwarden.anomaly.score": {"gte": 90}}}, 2),
+        ({"exists": {"field": "trailwarden.anomaly.reasons"}}, 1),
+    ):
+        path = f"/{ready.prefix}-findings*/_count"
+        assert require(client, "POST", path, {"query": query})["count"] == number, query
     assert changes(client, ready) == []
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import orjson
 import pytest
 
+from detectors.known_columns import KNOWN_DTYPES
 from detectors.ruleset import look, ruleset
 from detectors.sigma.compiler import load_pack
 from ingest.normalize import NormalizeSettings, normalize
-from ingest.schema import DTYPES, SCHEMA_VERSION
+from ingest.schema import SCHEMA_VERSION
 from ingest.sources.read import read_records
 from sinks.elasticsearch.documents import closing_document, event_documents, finding_document
 from sinks.elasticsearch.fields import Feature, dotted, event_fields, finding_fields, nested
@@ -40,7 +41,7 @@ def test_no_field_can_refuse_a_value(fields_of: object, features: tuple[Feature,
         kind = field["type"]
         if kind in {"keyword", "wildcard", "flattened"}:
             assert field["ignore_above"] * 3 < TERM_BYTES, name
-        elif kind in {"long", "boolean", "date", "ip"}:
+        elif kind in {"long", "double", "boolean", "date", "ip"}:
             assert field["ignore_malformed"], name
         else:
             assert kind in {"text", "match_only_text"}, name
@@ -48,7 +49,7 @@ def test_no_field_can_refuse_a_value(fields_of: object, features: tuple[Feature,
 
 def test_types_are_those_of_ecs() -> None:
     events, found = event_fields(()), finding_fields(())
-    assert set(events) == set(DTYPES)
+    assert set(events) == set(KNOWN_DTYPES)
     assert {name for name, field in events.items() if field["type"] == "flattened"} == OBJECTS
     assert events["@timestamp"]["type"] == found["@timestamp"]["type"] == "date"
     assert events["source.ip"]["type"] == found["related.ip"]["type"] == "ip"
@@ -58,6 +59,13 @@ def test_types_are_those_of_ecs() -> None:
     assert events["file.path"]["fields"] == {"text": {"type": "text"}}
     assert found["related.hosts"]["type"] == found["related.hash"]["type"] == "keyword"
     assert events["message"]["type"] == "text"
+    for fields in (events, found):
+        assert fields["trailwarden.recalled.token_pod.addresses"]["type"] == "ip"
+        assert fields["trailwarden.recalled.credential.minted_from"]["type"] == "ip"
+        assert fields["trailwarden.recalled.token_pod.node"]["type"] == "keyword"
+        assert fields["trailwarden.recalled.token_off_pod"]["type"] == "boolean"
+        assert fields["trailwarden.recalled.dormant_days"]["type"] == "long"
+    assert found["trailwarden.anomaly.score"]["type"] == "double"
     assert events["source.address_chain"]["type"] == "keyword"  # as logged: may be no address
     assert events["http.response.status_code"]["type"] == "long"
     assert found["event.severity"]["type"] == "long"
