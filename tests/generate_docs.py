@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from detectors.anomaly.fields import ANOMALY, REAL
+from detectors.entities.recalled import RECALLED
 from detectors.sigma.compiler import load_pack
 from detectors.sigma.correlation import Correlation
 from detectors.sigma.pack import Detection
 from detectors.sigma.rule import Category, Level, Rule
-from ingest.column import FLAG, NUMBER, NUMBERS, TEXT, TEXTS, TIME
+from ingest.column import FLAG, NUMBER, NUMBERS, TEXT, TEXTS, TIME, Column
 from ingest.schema import EVENT_SCHEMA, SCHEMA_VERSION
 from tests.acts.providers_page import providers_page
 from tests.coverage_page import coverage_page
@@ -25,6 +28,7 @@ _TYPES: Final = {
     NUMBER: "long",
     NUMBERS: "list of long",
     FLAG: "boolean",
+    REAL: "double",
     TIME: "date (microseconds, UTC)",
 }
 
@@ -54,7 +58,32 @@ def schema_page() -> str:
     for column in EVENT_SCHEMA:
         aliases = ", ".join(f"`{alias}`" for alias in column.aliases)
         lines.append(f"| `{column.name}` | {_TYPES[column.dtype]} | {column.meaning} | {aliases} |")
+    lines += ["", *_RECALLED_TEXT, "", *_table(RECALLED), "", *_ANOMALY_TEXT, "", *_table(ANOMALY)]
     return "\n".join(lines) + "\n"
+
+
+_RECALLED_TEXT: Final = (
+    "## What is recalled of an event",
+    "",
+    "<!-- From detectors/entities/recalled.py. -->",
+    "",
+    "Not in `events.parquet`: what the entity memory ([memory.md](memory.md)) knew of an event",
+    "just before it happened. A rule may name these columns beside those above; it is decided once",
+    "the watermark has passed its event. Its findings carry those that it names, as far as they",
+    "were known, and so do the events that are indexed for them.",
+)
+_ANOMALY_TEXT: Final = (
+    "## What a learned detector says",
+    "",
+    "<!-- From detectors/anomaly/fields.py. -->",
+    "",
+    "Only in findings, beside the fields that every finding has.",
+)
+
+
+def _table(columns: Iterable[Column]) -> list[str]:
+    rows = [f"| `{one.name}` | {_TYPES[one.dtype]} | {one.meaning} |" for one in columns]
+    return ["| column | type | meaning |", "| --- | --- | --- |", *rows]
 
 
 def rules_page() -> str:

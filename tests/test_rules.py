@@ -66,7 +66,7 @@ def files_of(detection: Detection) -> set[Path]:
 @cache
 def verdicts_of(name: str) -> list[bool]:
     """Which cases a detection matches, each as the raw records that it is."""
-    return verdicts(*in_its_pack(name), cases_of(name))
+    return verdicts(*in_its_pack(name), cases_of(name), cases_file_of(name).site)
 
 
 def all_cases() -> list[tuple[str, int, str]]:

@@ -23,6 +23,7 @@ ALLOWED = {
     "structlog": ("worker",),
     "urllib3": ("sinks",),
     "sklearn": ("models",),
+    "maxminddb": ("detectors/entities/geography.py",),
     "jinja2": ("sinks/report",),
     "yaml": ("detectors/sigma/strict_yaml.py",),
     "typer": ("trailwarden",),

@@ -17,6 +17,7 @@ from detectors.threat_matrix import SOURCE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from detectors.catalogue import Entry
     from detectors.coverage import Coverage, Detections
 
 
@@ -32,7 +33,7 @@ def coverage_lines(coverage: Coverage) -> Iterator[str]:
 
 def _figures(coverage: Coverage) -> Iterator[str]:
     joined = sum(isinstance(one, Correlation) for one in coverage.detections)
-    entries = sum(bool(found) for _, found in coverage.catalogue)
+    entries = sum(_is_covered(coverage, *one) for one in coverage.catalogue)
     seen = sum(bool(found) for _, found in coverage.matrix)
     techniques = sum(bool(found) for _, found in coverage.techniques)
     yield f"{len(coverage.detections)} detections, {joined} of them over time;"
@@ -66,11 +67,23 @@ def _catalogue(coverage: Coverage) -> Iterator[str]:
     yield from ("", "## By detection of the catalogue")
     for family, about in FAMILIES.items():
         mine = [(entry, found) for entry, found in coverage.catalogue if entry.id[0] == family]
-        covered = sum(bool(found) for _, found in mine)
+        covered = sum(_is_covered(coverage, *one) for one in mine)
         yield from ("", f"### {family}: {about} ({covered} of {len(mine)})")
         yield from _table("id", "detection", "rules")
         for entry, found in mine:
-            yield f"| {entry.id} | {entry.title} | {_titles(found) or entry.without_rule} |"
+            told = _finders(coverage, entry, found) or entry.without_rule
+            yield f"| {entry.id} | {entry.title} | {told} |"
+
+
+def _is_covered(coverage: Coverage, entry: Entry, found: Detections) -> bool:
+    return bool(found) or entry.id in coverage.learned
+
+
+def _finders(coverage: Coverage, entry: Entry, found: Detections) -> str:
+    """Return the titles of rules, and of the learned detector with its id: it has no file."""
+    learned = coverage.learned.get(entry.id)
+    told = [f"{learned.title} (learned, `{learned.id}`)"] if learned else []
+    return "; ".join(part for part in (_titles(found), *told) if part)
 
 
 def _matrix(coverage: Coverage) -> Iterator[str]:

@@ -30,16 +30,16 @@ def detected(events: pl.LazyFrame, rules: Ruleset) -> pl.DataFrame:
     rules over time: these are folded in order of time at the end.
     """
     first: dict[str, Finding] = {}
-    states = (rules.remembered(), rules.over_clusters())
+    remembered, across = rules.remembered(), rules.over_clusters()
     for batch in events.collect_batches(chunk_size=BATCH_EVENTS):
         looked = look(batch, rules)
-        for state in states:
-            state.add(batch, looked.hits)
+        remembered.add(batch, looked.hits, None, looked.flagged)
+        across.add(batch, looked.hits)
         for finding in looked.reported.findings:
             held = first.get(finding.id)
             if held is None or finding.order < held.order:
                 first[finding.id] = finding
-    for state in states:
+    for state in (remembered, across):
         first |= {finding.id: finding for finding in HeldEpisodes().take(state.release(None))}
     ordered = sorted(first.values(), key=lambda finding: (finding.order, finding.id))
     return finding_frame(finding.document for finding in ordered)

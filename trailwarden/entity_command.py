@@ -6,7 +6,7 @@ Separate from the options so that they can be shown without loading Polars, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,7 @@ from rich.table import Table
 from detectors.entities.entity_view import EntityView, view_of
 from detectors.entities.ordered import CLUSTER, Entities
 from trailwarden.api import open as open_source
+from trailwarden.entity_words import WORDS, object_words
 from trailwarden.exit_code import ExitCode
 from trailwarden.since import read_time
 
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from detectors.entities.entity_view import Line
+    from detectors.entities.entity_view import Line, Session
 
 _BATCH: Final = 50_000
+_MOST_LINES: Final = 100
 _MOST_RIGHTS: Final = 50
 """Shown in a table; --json has all."""
 
@@ -102,9 +104,11 @@ def _document(view: EntityView, cluster: str) -> dict[str, Any]:
         "name": view.name,
         "cluster": cluster,
         "at": view.time,
+        "gone": view.gone,
         "author": view.author,
         "minted_chain": view.minted,
         "rights": view.rights,
+        "sessions": [asdict(session) for session in view.sessions],
         "known": [_line(line) for line in view.own],
         "named_by": [_line(line) for line in view.naming],
     }
@@ -125,25 +129,48 @@ def _print(view: EntityView, cluster: str, console: Console) -> None:
     if not view.is_known():
         console.print("Nothing was known of it then.")
         return
+    if view.gone:
+        console.print(f"gone since {view.gone:%F %T} UTC; what it was is kept for a day")
     if view.author:
         console.print(f"behind it: {escape(view.author)}")
     if view.minted:
         console.print(f"minted by: {escape(' < '.join(view.minted))}")
+    _print_sessions(view.sessions, console)
     _print_lines("Known of it", view.own, console, of_itself=True)
     _print_lines("Named by", view.naming, console, of_itself=False)
     _print_rights(view.rights, console)
 
 
+def _print_sessions(sessions: Sequence[Session], console: Console) -> None:
+    if not sessions:
+        return
+    table = Table(title="Entered by", title_justify="left", box=None, pad_edge=False)
+    for column in ("who", "from", "how", "container", "command"):
+        table.add_column(column, overflow="fold")
+    for column in ("since (UTC)", "until"):
+        table.add_column(column, overflow="fold", max_width=10)
+    for one in sessions:
+        until = f"{one.ended:%F %T}" if one.ended else "open"
+        said = (one.user, one.address, one.manner, one.container, one.command)
+        table.add_row(*map(escape, said), f"{one.since:%F %T}", until)
+    console.print(table)
+
+
 def _print_lines(title: str, lines: Sequence[Line], console: Console, *, of_itself: bool) -> None:
     if not lines:
         return
-    table = Table("relation", "what", "since (UTC)", "last seen", title=title, title_justify="left")
-    for line in lines:
-        what = ", ".join(line.what.split("\n")) if of_itself else line.name
-        table.add_row(
-            str(line.relation), escape(what), f"{line.since:%F %T}", f"{line.last:%F %H}h"
-        )
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in ("", "what"):
+        table.add_column(column, overflow="fold")
+    for column in ("since (UTC)", "confirmed"):
+        table.add_column(column, no_wrap=True)
+    for line in lines[:_MOST_LINES]:
+        words = WORDS[line.relation][0 if of_itself else 1]
+        what = object_words(line.relation, line.what) if of_itself else line.name
+        table.add_row(words, escape(what), f"{line.since:%F %T}", f"{line.last:%F %Hh}")
     console.print(table)
+    if len(lines) > _MOST_LINES:
+        console.print(f"and {len(lines) - _MOST_LINES} more: --json")
 
 
 def _print_rights(rights: Sequence[str], console: Console) -> None:

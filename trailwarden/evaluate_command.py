@@ -15,7 +15,14 @@ from models.learned import LEARNED, LEARNED_COLUMNS, scorer_of
 from models.store import ModelRefusedError, load_model
 from models.store.keys import KeyUnusableError, parse_public
 from models.training.evaluation import evaluate
-from models.training.labels import LABEL_COLUMNS, LabelFileError, labels_of, read_labels
+from models.training.labels import (
+    LABEL_COLUMNS,
+    VERDICT_COLUMNS,
+    LabelFileError,
+    labels_of,
+    read_labels,
+    verdicts_of,
+)
 from models.training.split import between as events_between
 from sinks.report.evaluation import EvaluationPage, write_evaluation
 from trailwarden import __version__
@@ -41,7 +48,7 @@ if TYPE_CHECKING:
     from models.store import Model
     from models.training.evaluation import Evaluation
 
-_COLUMNS: Final = tuple(sorted({*LEARNED_COLUMNS, *LABEL_COLUMNS}))
+_COLUMNS: Final = tuple(sorted({*LEARNED_COLUMNS, *LABEL_COLUMNS, *VERDICT_COLUMNS}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +125,14 @@ def _page(
     between: tuple[datetime, datetime | None],
 ) -> EvaluationPage:
     window = model.manifest.window
+    # People decide later than what they decide about: all that was read counts.
+    events, verdicts = verdicts_of(events)
     learned = events_between(events, window.start, window.end)
     tried = events_between(events, *between)
     if tried.is_empty():
         raise SourceUnusableError(f"{options.source}: no events after {window.end:%Y-%m-%d %H:%M}")
-    results = _results(options, model, (learned, tried), labels_of(tried, labels))
+    known = labels_of(tried, labels), verdicts
+    results = _results(options, model, (learned, tried), known)
     return EvaluationPage(
         title=f"{model.manifest.name} {model.manifest.version}",
         kind=model.manifest.kind,
@@ -139,13 +149,15 @@ def _results(
     options: EvaluateOptions,
     model: Model,
     events: tuple[pl.DataFrame, pl.DataFrame],
-    labels: pl.DataFrame,
+    known: tuple[pl.DataFrame, pl.DataFrame],
 ) -> tuple[Evaluation, ...]:
     from models.training.baselines import baselines  # noqa: PLC0415 - needs the extra
 
     learned, tried = events
+    labels, verdicts = known
     scorer = scorer_of(model)
-    results = [evaluate(model.manifest.kind, scorer, tried, labels, options.budgets)]
+    name = model.manifest.kind
+    results = [evaluate(name, scorer, tried, labels, options.budgets, verdicts=verdicts)]
     if not learned.is_empty():
         results.extend(
             evaluate(each.name, each, tried, labels, options.budgets)

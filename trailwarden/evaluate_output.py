@@ -18,6 +18,7 @@ from detectors.message import printable
 from sinks.report.evaluation import UNTOLD, budgeted, figure, lasted, share
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from models.training.evaluation import BudgetResult
@@ -30,6 +31,7 @@ def document_of(page: EvaluationPage) -> dict[str, Any]:
     for result, made in zip(document["results"], page.results, strict=True):
         for budget, held in zip(result["budgets"], made.budgets, strict=True):
             budget |= {"precision": held.precision, "recall": held.recall}
+            budget |= {"precision_by_verdict": held.precision_by_verdict}
     return document
 
 
@@ -47,6 +49,8 @@ def print_evaluation(page: EvaluationPage, out: Path | None) -> None:
     if not page.is_compared:
         typer.echo("Not compared: the source does not hold the time of training.")
     console.print(_kinds(page))
+    for line in _by_verdict(page):
+        typer.echo(line)
     if out is not None:
         typer.echo(f"Written: {out / 'evaluation.html'}, {out / 'evaluation.json'}")
 
@@ -70,6 +74,16 @@ def _methods(page: EvaluationPage) -> Table:
 def _at(result: BudgetResult) -> str:
     found = f"{result.found} of {result.runs} ({result.found_mostly})"
     return f"{share(result.precision)}, {found}"
+
+
+def _by_verdict(page: EvaluationPage) -> Iterator[str]:
+    """Yield what people's verdicts say of the model, at each budget that holds any."""
+    for at in page.results[0].budgets:
+        judged = at.judged_true + at.judged_false
+        if judged:
+            precision = share(at.precision_by_verdict)
+            said = f"{at.judged_true} of {judged} findings that people judged are true"
+            yield f"By verdict, at {budgeted(at.budget)}: {said}, {precision}"
 
 
 def _kinds(page: EvaluationPage) -> Table:

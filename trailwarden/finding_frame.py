@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from detectors.anomaly.fields import ANOMALY_DTYPES
+from detectors.entities.recalled import RECALLED_DTYPES
 from detectors.finding import COPIED
 from ingest.column import FLAG, NUMBER, TEXT, TEXTS, TIME
 from ingest.schema import DTYPES
@@ -28,6 +30,8 @@ FINDING_SCHEMA: Final[dict[str, pl.DataType]] = {
     "rule.category": TEXT,
     "message": TEXT,
     **{name: DTYPES[name] for name in COPIED},
+    **{name: TEXT if dtype == TIME else dtype for name, dtype in RECALLED_DTYPES.items()},
+    **ANOMALY_DTYPES,
     "related.user": TEXTS,
     "related.ip": TEXTS,
     "related.hosts": TEXTS,

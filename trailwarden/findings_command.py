@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from detectors.anomaly.fields import ANOMALY_DTYPES
+from detectors.entities.recalled import RECALLED_DTYPES
 from detectors.message import printable
 from sinks.elasticsearch.transport import NotAllowedError, SetupMissingError, UnavailableError
 from trailwarden.exit_code import ExitCode
@@ -37,12 +39,26 @@ from trailwarden.since import InvalidTimeError, parse_since
 from worker.configuration import InvalidSettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from detectors.sigma.rule import Level
 
 ID_SHOWN: Final = 12
 """Characters of an id in the table: enough to be the only one."""
+
+
+_FIRST: Final = (
+    MESSAGE,
+    SEVERITY,
+    "trailwarden.severity_reasons",
+    TIME,
+    RULE_NAME,
+    "trailwarden.anomaly.reasons",
+    "trailwarden.anomaly.normal",
+    *ANOMALY_DTYPES,
+    *RECALLED_DTYPES,
+)
+"""What an analyst asks first of a finding."""
 
 
 class FindingUnclearError(Exception):
@@ -84,8 +100,8 @@ def run_show(source: Source, name: str, *, as_json: bool) -> ExitCode:
         if as_json:
             typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
         else:
-            for member, value in document.items():
-                typer.echo(f"{member}: {_whole(value)}")
+            for line in _lines(document):
+                typer.echo(line)
         return ExitCode.OK
 
     return guarded(run)
@@ -135,6 +151,23 @@ def _print(documents: list[Document], limit: int) -> None:
     Console(soft_wrap=False).print(table)
     more = ", the newest" if len(documents) == limit else ""
     typer.echo(f"{len(documents)} findings{more}", err=True)
+
+
+def _lines(document: Document) -> Iterator[str]:
+    """Yield a finding member by member: what happened and why it was told, then all else."""
+    first = [name for name in _FIRST if name in document]
+    for name in dict.fromkeys((*first, *sorted(document, key=_is_of_evidence))):
+        value = document[name]
+        if isinstance(value, list) and value:
+            yield f"{name}:"
+            yield from (f"  {_whole(one)}" for one in value)
+        else:
+            yield f"{name}: {_whole(value)}"
+
+
+def _is_of_evidence(name: str) -> bool:
+    """Whether it is a long list that nobody reads first."""
+    return name.startswith("trailwarden.evidence.")
 
 
 def _whole(value: object) -> str:

@@ -21,6 +21,8 @@ from trailwarden.exit_code import ExitCode
 from trailwarden.models_place import with_registry
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from models.store import Model
     from models.store.pointer import Pointer
     from models.store.registry import Registry
@@ -95,14 +97,19 @@ def _print(rows: list[dict[str, Any]]) -> None:
         table.add_column(title)
     for row in rows:
         if row["refused"] is None:
-            window = f"{row['start']:%Y-%m-%d %H:%M} to {row['end']:%Y-%m-%d %H:%M}"
-            cells = [", ".join(row["uses"]), row["kind"], window]
+            cells = [", ".join(row["uses"]), row["kind"], _window(row["start"], row["end"])]
         else:
             cells = ["refused", "", row["refused"]]
         table.add_row(*(Text(printable(cell)) for cell in (row["name"], row["version"], *cells)))
     Console(soft_wrap=False).print(table)
     refused = sum(row["refused"] is not None for row in rows)
     typer.echo(f"{len(rows)} versions, {refused} of them refused", err=True)
+
+
+def _window(start: datetime, end: datetime) -> str:
+    """Return a time in one short line; the day once if it is one."""
+    last = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
+    return f"{start:%Y-%m-%d %H:%M} to {last}"
 
 
 def _lines(document: dict[str, Any]) -> list[str]:

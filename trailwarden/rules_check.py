@@ -15,9 +15,11 @@ import typer
 
 from detectors.attack import TECHNIQUES
 from detectors.case_check import has_cases, subject_of, with_own_cases
-from detectors.case_events import TrialError, events_of
+from detectors.case_events import TrialError, events_of, with_memory
+from detectors.engine import detect
 from detectors.exceptions import expired, hides
 from detectors.message import printable
+from detectors.possible import asks
 from detectors.sigma.compiler import load_pack
 from detectors.sigma.errors import InvalidRulesError
 from detectors.sigma.rule import Rule
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
     from pathlib import Path
+
+    import polars as pl
 
     from detectors.case_check import Subject
     from detectors.exceptions import Exemption
@@ -142,13 +146,24 @@ def _hidden(exemption: Exemption, subject: Subject) -> Iterator[Fault]:
     """
     wanted = [case for case in subject.cases if case.expected]
     try:
-        found = events_of(wanted)
+        found = events_of(wanted, subject.site)
     except TrialError as error:
         yield Fault(str(subject.detection.file), str(error))
         return
+    if asks(subject.detection):
+        found = with_memory(found)
     hidden = hides(exemption, found.events)
-    is_rule = isinstance(subject.detection, Rule)
     for case, rows in zip(found.cases, found.rows, strict=True):
-        if any(hidden[row] for row in (rows if is_rule else rows[-1:])):
+        if any(hidden[row] for row in _completing(subject.detection, found.events, rows)):
             what = f"{subject.detection.file.stem} must match {printable(case.name)!r}"
             yield Fault(exemption.place, f"the exception is too wide: {what}, and it hides it")
+
+
+def _completing(detection: Detection, events: pl.DataFrame, rows: tuple[int, ...]) -> Iterable[int]:
+    """Return which rows of a case an exception is asked about."""
+    if not isinstance(detection, Rule):
+        return rows[-1:]
+    if not asks(detection):
+        return rows
+    hits = detect(events, [detection])["row"]
+    return [row for row in rows if row in hits]

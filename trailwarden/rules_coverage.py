@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from detectors.catalogue import Entry
     from detectors.coverage import Coverage, Detections
 
 LAYER: str = "Trailwarden"
@@ -69,10 +70,11 @@ def _as_json(coverage: Coverage) -> dict[str, Any]:
             {
                 "id": entry.id,
                 "title": entry.title,
-                "detections": _ids(found),
-                "without_rule": None if found else entry.without_rule,
+                "detections": finders,
+                "without_rule": None if finders else entry.without_rule,
             }
             for entry, found in coverage.catalogue
+            for finders in [[*_ids(found), *_learned(coverage, entry)]]
         ],
         "categories": {
             category.value: {level.value: number for level, number in levels.items()}
@@ -80,6 +82,11 @@ def _as_json(coverage: Coverage) -> dict[str, Any]:
         },
         "sources": {name: _ids(found) for name, found in coverage.sources.items()},
     }
+
+
+def _learned(coverage: Coverage, entry: Entry) -> list[str]:
+    """Return the id of the learned detector that finds it, if one does."""
+    return [coverage.learned[entry.id].id] if entry.id in coverage.learned else []
 
 
 def _ids(found: Detections) -> list[str]:

@@ -110,7 +110,7 @@ def _test(detection: Detection, loaded: Loaded, result: Result, *, with_mutants:
 
 def score_of(subject: Subject) -> Score:
     """Return which changes of a detection its cases notice."""
-    detection, events = subject.detection, events_of(subject.cases)
+    detection, events = subject.detection, events_of(subject.cases, subject.site)
     if isinstance(detection, Rule):
         return Score(detection, mutants_of(detection.tree, words_of(detection), events))
     return Score(detection, mutants_over_time(detection, subject.pack, words_of, events))
@@ -156,7 +156,7 @@ def _failure(subject: Subject, outcome: Outcome) -> Iterator[str]:
         wanted, found = f"must give {case.findings} findings and", "gives another number"
     yield f"{subject.detection.file}: case {printable(case.name)!r} {wanted} match, and {found}"
     read = _columns(subject)
-    cases = events_of([case])
+    cases = events_of([case], subject.site)
     events = (cases if read.isdisjoint(RECALLED_DTYPES) else with_memory(cases)).events
     columns = [name for name in events.columns if name in read]
     for row in events.head(SHOWN_EVENTS).select(columns).iter_rows(named=True):

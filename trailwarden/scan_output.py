@@ -143,5 +143,7 @@ def _read(accounts: Accounts, rules: int) -> Iterator[str]:
         yield f"{_counted(accounts.late, 'event')} came late: behind the time the log had reached."
     if accounts.with_issues:
         yield f"{_counted(accounts.with_issues, 'event')} had something wrong, yet were evaluated."
+    for model, count in sorted(accounts.silent.items()):
+        yield f"{_counted(count, 'finding')} of {model}, which is only tried: in no file."
     for reason, count in accounts.refused.most_common():
         yield f"Quarantined: {count:,} {reason}."

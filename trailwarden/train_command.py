@@ -6,56 +6,62 @@ Separate from the options so that they can be shown without loading what trainin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
-from models.learned import LEARNED, LEARNED_COLUMNS
+from models.learned import LEARNED
+from models.profile.model import PROFILE_KIND
 from models.store import (
     Manifest,
     ModelExistsError,
     ModelRefusedError,
-    Window,
     library_versions,
     save_model,
 )
 from models.store.keys import KeyUnusableError, public_text, read_private_key
 from trailwarden.exit_code import ExitCode
+from trailwarden.fitting import Wanted, fitted
 from trailwarden.training_source import (
     SourceUnusableError,
     has_extra,
-    read_events,
     read_span,
     steps,
+    told,
 )
+from worker.configuration import InvalidSettingsError, load_settings
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
-    import polars as pl
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from models.store import Model
+    from trailwarden.fitting import Fitted
 
-_LIBRARIES = ("polars", "pyarrow", "scikit-learn", "numpy")
+_LIBRARIES: Final = ("polars", "pyarrow")
+_OF_TRAINING: Final = ("scikit-learn", "numpy")
+"""Those that only some kinds are fitted with."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
     """What was given on the command line."""
 
-    source: str
+    source: str | None
+    """None: the archive of the settings."""
     key: Path
     kind: str
     start: str | None
     end: str | None
     seed: int
+    hold_out: float
     cluster: str | None
     name: str
     version: str | None
-    out: Path
+    out: Path | None
+    """None: the folder of the settings."""
+    config: Path | None
 
 
 def run_train(options: TrainOptions) -> ExitCode:
@@ -64,7 +70,7 @@ def run_train(options: TrainOptions) -> ExitCode:
     Raises
         typer.BadParameter: options that cannot be used; exit code 2.
     """
-    if not has_extra():
+    if options.kind != PROFILE_KIND and not has_extra():
         return ExitCode.USAGE
     between = read_span(options.start, options.end)
     try:
@@ -74,61 +80,62 @@ def run_train(options: TrainOptions) -> ExitCode:
             f"--key {error}; `trailwarden models key FILE` makes one"
         ) from None
     try:
+        settings = load_settings(options.config)
+    except InvalidSettingsError as error:
+        typer.echo(f"trailwarden: {error}", err=True)
+        return ExitCode.USAGE
+    source = options.source or str(settings.store.folder / "archive")
+    out = options.out or settings.models.folder
+    wanted = Wanted(options.kind, source, options.cluster, between, options.seed, options.hold_out)
+    try:
         with steps() as step:
-            step(f"Reading {options.source}")
-            read = read_events(options.source, LEARNED_COLUMNS, options.cluster, between)
-            events = read.events
-            step(f"Fitting {options.kind} to {events.height:,} events")
-            model = _made(options, events, _window(events, between), key)
+            made = fitted(wanted, step)
+            step("Writing")
+            model = _saved(options, made, out, key)
     except (SourceUnusableError, ModelRefusedError, ModelExistsError, OSError) as error:
         typer.echo(f"trailwarden: {error}", err=True)
         return ExitCode.INPUT_UNREADABLE
-    _tell(options, events, model, key)
-    return read.told()
+    manifest = model.manifest
+    _tell(options, made, model, out / manifest.name / manifest.version)
+    typer.echo(f"Signed:  {public_text(key.public_key())}")
+    typer.echo(f"To use it: trailwarden models promote {manifest.name} {manifest.version}")
+    return told(made.unread)
 
 
-def _window(events: pl.DataFrame, between: tuple[datetime | None, datetime | None]) -> Window:
-    """Return the time that is learned from: what was asked for, else what the events span."""
-    first, last = events["@timestamp"].min(), events["@timestamp"].max()
-    if first is None or last is None:
-        raise SourceUnusableError("no events to learn from in this time")
-    start, end = between
-    after: datetime = last + timedelta(microseconds=1)  # type: ignore[assignment, operator]
-    return Window(start=start or first, end=end or after)  # type: ignore[arg-type]
-
-
-def _made(
-    options: TrainOptions, events: pl.DataFrame, window: Window, key: Ed25519PrivateKey
-) -> Model:
-    from models.training.fit import fit  # noqa: PLC0415 - needs the extra
-
-    try:
-        fitted = fit(options.kind, events, options.seed)
-    except ValueError as error:
-        raise SourceUnusableError(f"{options.source}: {error}") from error
+def _saved(options: TrainOptions, made: Fitted, out: Path, key: Ed25519PrivateKey) -> Model:
     kind = LEARNED[options.kind]
-    version = options.version or f"{window.end:%Y%m%dt%H%M%S}-{options.seed}"
+    version = options.version or f"{made.window.end:%Y%m%dt%H%M%S}-{options.seed}"
+    used = _LIBRARIES if options.kind == PROFILE_KIND else (*_LIBRARIES, *_OF_TRAINING)
     manifest = Manifest(
         kind=kind.name,
         name=options.name,
         version=version,
-        window=window,
+        window=made.window,
         features=kind.features or (),
-        libraries=library_versions(*_LIBRARIES),
+        libraries=library_versions(*used),
         seed=options.seed,
-        metrics={"events": float(events.height)},
+        metrics=dict(made.metrics),
     )
-    folder = options.out / options.name / version
-    return save_model(folder, manifest, fitted.to_tables(), key, expect=LEARNED)
+    return save_model(out / options.name / version, manifest, made.tables, key, expect=LEARNED)
 
 
-def _tell(
-    options: TrainOptions, events: pl.DataFrame, model: Model, key: Ed25519PrivateKey
-) -> None:
+def _tell(options: TrainOptions, made: Fitted, model: Model, folder: Path) -> None:
     manifest = model.manifest
     window = f"{manifest.window.start:%Y-%m-%d %H:%M:%S} to {manifest.window.end:%Y-%m-%d %H:%M:%S}"
-    folder = options.out / manifest.name / manifest.version
-    typer.echo(f"{manifest.kind} from {events.height:,} events, {window} UTC")
+    typer.echo(f"{manifest.kind} from {made.events:,} events, {window} UTC")
+    for line in _tried(made, options.hold_out):
+        typer.echo(line)
     typer.echo(f"Written: {folder}")
-    typer.echo(f"Signed:  {public_text(key.public_key())}")
-    typer.echo(f"To use it: trailwarden models promote {manifest.name} {manifest.version}")
+
+
+def _tried(made: Fitted, share: float) -> list[str]:
+    """Say how the model did on the end of the time, before it learned that too."""
+    metrics = made.metrics
+    if not metrics.get("held_out_events"):
+        return []
+    first = f"Tried on the last {share:.0%} of the time, {metrics['held_out_events']:,.0f} events:"
+    if "held_out_findings" in metrics:
+        found = f"{metrics['held_out_findings']:,.0f} findings"
+        return [f"{first} {found}, {metrics['held_out_findings_a_day']:,.1f} a day"]
+    over = f"{metrics['held_out_over_p99']:.1%} of {metrics['held_out_units']:,.0f} units"
+    return [f"{first} {over} stranger than 99% of those before"]

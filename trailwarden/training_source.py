@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +24,6 @@ from worker.settings import DEFAULT_CLUSTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
 
 MISSING_EXTRA: Final = (
     "trailwarden: training needs scikit-learn: pip install 'trailwarden[training]'"
@@ -44,9 +43,14 @@ class Read:
 
     def told(self) -> ExitCode:
         """Say what was not read, and return how the command ends because of it."""
-        for line in self.unread:
-            typer.echo(f"trailwarden: {line}; the rest was used", err=True)
-        return ExitCode.INPUT_UNREADABLE if self.unread else ExitCode.OK
+        return told(self.unread)
+
+
+def told(unread: Sequence[str]) -> ExitCode:
+    """Say what was not read, and return how a command ends because of it."""
+    for line in unread:
+        typer.echo(f"trailwarden: {line}; the rest was used", err=True)
+    return ExitCode.INPUT_UNREADABLE if unread else ExitCode.OK
 
 
 def has_extra() -> bool:
@@ -68,19 +72,89 @@ def read_events(
     Raises
         SourceUnusableError: it cannot be read at all.
     """
+    with _reading(source) as unread:
+        events = _opened(source, cluster, between).select(columns).collect()
+    return Read(events, tuple(unread))
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """A source day by day: as much memory as one day takes, however many there are.
+
+    ``start`` and ``end`` are those that were asked for, else what the events span.
+    """
+
+    events: pl.LazyFrame
+    source: str
+    start: datetime
+    end: datetime
+    after: datetime
+    """Where the last event lies behind; what was asked for may end later."""
+    unread: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[tuple[datetime, pl.DataFrame]]:
+        """Yield each day (UTC) that lies in the span, and its events.
+
+        Raises
+            SourceUnusableError: the source cannot be read any more.
+        """
+        time = pl.col("@timestamp")
+        day = self.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        while day < self.after:
+            next_day = day + timedelta(days=1)
+            with _reading(self.source):
+                events = self.events.filter(time >= day, time < next_day).collect()
+            yield day, events
+            day = next_day
+
+
+def read_days(
+    source: str,
+    columns: Sequence[str],
+    cluster: str | None,
+    between: tuple[datetime | None, datetime | None],
+) -> Days:
+    """Return the events of a source, with these columns only, to be read day by day.
+
+    Raises
+        SourceUnusableError: it cannot be read at all, or holds no event with a time.
+    """
+    with _reading(source) as unread:
+        events = _opened(source, cluster, between).select(columns)
+        time = pl.col("@timestamp")
+        first, last = events.select(time.min().alias("first"), time.max()).collect().row(0)
+    if first is None:
+        raise SourceUnusableError("no events to learn from in this time")
     start, end = between
+    after = last + timedelta(microseconds=1)
+    return Days(events, source, start or first, end or after, after, tuple(unread))
+
+
+def _opened(
+    source: str, cluster: str | None, between: tuple[datetime | None, datetime | None]
+) -> pl.LazyFrame:
+    start, end = between
+    named = cluster or DEFAULT_CLUSTER
+    return tw.open(source, cluster=named, start=start, end=end, rules=()).events
+
+
+@contextmanager
+def _reading(source: str) -> Iterator[list[str]]:
+    """Give a list that holds, once all is read, what of the source was not.
+
+    Raises
+        SourceUnusableError: it cannot be read at all.
+    """
+    unread: list[str] = []
     try:
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always", UnreadInputWarning)
-            opened = tw.open(
-                source, cluster=cluster or DEFAULT_CLUSTER, start=start, end=end, rules=()
-            )
-            events = opened.events.select(columns).collect()
+            yield unread
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         said = str(error)
         named = said if source in said else f"{source}: {said}"
         raise SourceUnusableError(named) from error
-    return Read(events, tuple(str(each.message) for each in told))
+    unread.extend(str(each.message) for each in told)
 
 
 def read_span(start: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:

@@ -14,8 +14,15 @@ import typer
 
 from detectors.message import printable
 from ingest.collectors.producer import ProducerFailedError, RecordProducer
-from ingest.verdict import Choice, InvalidVerdictError, Verdict, verdict_record
+from ingest.verdict import (
+    MOST_EVENTS,
+    Choice,
+    InvalidVerdictError,
+    Verdict,
+    verdict_record,
+)
 from sinks.elasticsearch.triage import TriageConflictError, set_triage
+from trailwarden.exception_text import exception_text
 from trailwarden.exit_code import ExitCode
 from trailwarden.finding_source import CLUSTER, ID, RULE, Source, connected, held_as, named
 from trailwarden.findings_command import guarded, the_one
@@ -60,11 +67,24 @@ def run_verdict(source: Source, name: str, decision: Decision) -> ExitCode:
             return ExitCode.INPUT_UNREADABLE
         said = f"{found[ID]} is {decision.choice.value}, says {printable(decision.author)}"
         typer.echo(f"{said}: in {settings.kafka.raw_topic}")
-        return (
-            ExitCode.OK if settings.elasticsearch.url is None else _note(settings, found, decision)
-        )
+        code = ExitCode.OK
+        if settings.elasticsearch.url is not None:
+            code = _note(settings, found, decision)
+        _offer(found, decision)
+        return code
 
     return guarded(run)
+
+
+def _offer(found: Document, decision: Decision) -> None:
+    """Say how the rule could be told: a verdict silences none."""
+    if decision.choice not in _CLOSES:
+        return
+    today = datetime.now(UTC).date()
+    text = exception_text(found, decision.author, decision.note, today)
+    if text is not None:
+        typer.echo("The rule goes on as before. To accept this from now on (docs/site.md):")
+        typer.echo(text)
 
 
 def _verdict(found: Document, decision: Decision) -> Verdict:
@@ -76,7 +96,15 @@ def _verdict(found: Document, decision: Decision) -> Verdict:
         author=decision.author,
         time=datetime.now(UTC),
         note=decision.note,
+        events=_events(found),
     )
+
+
+def _events(found: Document) -> tuple[str, ...]:
+    """Return what the finding rests on, by event.id, as far as a verdict has room for it."""
+    ids = found.get("trailwarden.evidence.event_ids") or ()
+    named = ids if isinstance(ids, list | tuple) else (ids,)
+    return tuple(str(one) for one in named)[:MOST_EVENTS]
 
 
 def _send(settings: Settings, verdict: Verdict) -> None:

@@ -8,8 +8,10 @@ from typer.testing import CliRunner
 
 from detectors.entities.relation import Relation
 from ingest.schema import DTYPES
+from tests.detectors.entities.test_sessions import entered
 from tests.detectors.entities.world import event, frame
 from trailwarden.commands.entity import app
+from trailwarden.entity_words import WORDS, object_words
 
 KUBELET = "system:node:node-1"
 
@@ -60,3 +62,29 @@ def test_says_what_is_not_known_and_what_cannot_be_read(events: Path) -> None:
     assert shown("x", "--from", str(events / "no"))[0] == 2
     assert shown("x", "--from", str(events), "--at", "soon")[0] == 2
     assert shown("x", "--from", str(events), "--cluster", "other")[0] == 2
+
+
+def test_each_relation_has_words() -> None:
+    assert list(WORDS) == list(Relation)
+    minted = object_words(Relation.CREDENTIAL_MINTED_BY, "human\n10.0.0.1\nX509SHA256=1\nann")
+    assert minted == "ann (human) at 10.0.0.1 with X509SHA256=1"
+    assert object_words(Relation.POD_OWNER, "-") == "(nothing)"
+
+
+def test_long_names_are_not_cut(events: Path) -> None:
+    _, text = shown("10.0.0.6", "--from", str(events))
+    assert "address of pod" in text
+    assert "\u2026" not in text
+
+
+def test_shows_who_entered_a_pod(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+    made = frame([entered(0), entered(9, stage="ResponseComplete")])
+    made.select(list(DTYPES)).write_parquet(path)
+    _, text = shown("shop/web-1", "--from", str(path), "--json")
+    (session,) = json.loads(text)["sessions"]
+    assert (session["user"], session["container"], session["command"]) == ("ann", "shop", "bash")
+    assert session["ended"] == "2026-11-21T10:00:09+00:00"
+    _, early = shown("shop/web-1", "--from", str(path), "--at", "2026-11-21T10:00:05")
+    assert "Entered by" in early
+    assert "open" in early

@@ -79,6 +79,25 @@ def test_one_finding_is_shown_whole_and_printable(folder: Path) -> None:
     assert orjson.loads(shown.stdout) == finding(1)
 
 
+def test_what_happened_and_why_comes_first_a_line_for_each_reason(folder: Path) -> None:
+    said = {
+        "trailwarden.evidence.values": ["event.action=exec"],
+        "trailwarden.recalled.token_pod.node": "node-1",
+        "trailwarden.anomaly.score": 98.9,
+        "trailwarden.anomaly.reasons": ["first\x1b", "second"],
+        "trailwarden.severity_reasons": [],
+    }
+    (folder / "findings.ndjson").write_bytes(orjson.dumps(finding(1, **said)))
+    lines = run(folder, "show", "1").stdout.splitlines()
+    assert lines[0].startswith("message: ")
+    at = lines.index("trailwarden.anomaly.reasons:")
+    assert lines[at + 1 : at + 3] == ["  first\\u001b", "  second"]
+    assert lines[at + 3] == "trailwarden.anomaly.score: 98.9"
+    assert lines[at + 4] == "trailwarden.recalled.token_pod.node: node-1"
+    assert "trailwarden.severity_reasons: []" in lines
+    assert lines[-2:] == ["trailwarden.evidence.values:", "  event.action=exec"]
+
+
 def test_a_name_of_none_or_several_is_said(folder: Path) -> None:
     assert "no finding's id" in run(folder, "show", "9").stderr
     assert run(folder, "show", "9").exit_code == 1

@@ -97,7 +97,9 @@ def test_a_version_is_shown_with_its_window_metrics_and_tables(setting: Setting)
 
 
 def test_the_table_names_what_is_refused(setting: Setting) -> None:
-    assert VOLUME.name in setting.good("list")
+    said = setting.good("list")
+    assert VOLUME.name in said
+    assert "2026-11-01 00:00 to 00:23" in " ".join(said.split())
     setting.spoil("2")
     done = setting.run("list")
     assert done.exit_code == 1

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from trailwarden.commands.rules import app
+from worker.settings import shipped_rules
 
 COMMUNITY = Path(__file__).parent.parent / "detectors" / "sigma" / "community"
 REFUSED = COMMUNITY.with_name("community_refused")
@@ -229,6 +230,21 @@ def test_check_shows_exceptions_that_hide_what_must_be_found(own: Path) -> None:
     assert run("check", "--rules", own / "admin-deletes.yml", "--config", config).exit_code == 0
 
 
+def test_check_asks_the_memory_about_exceptions_to_rules_that_do(tmp_path: Path) -> None:
+    rule = "exec-into-privileged-pod"
+    shipped = shipped_rules() / "cluster-control"
+    for file in (f"{rule}.yml", f"{rule}.cases.yml"):
+        shutil.copy(shipped / file, tmp_path)
+    shutil.copytree(shipped_rules() / "bases", tmp_path / "bases")
+    where = "{{user.name: mallory*, trailwarden.recalled.target_pod.privileged: {user}}}"
+    written = EXCEPTION.replace("admin-deletes", rule).replace("{{user.name: {user}}}", where)
+    for value, hidden in (("true", True), ("false", False)):
+        config = settings(tmp_path, written.format(expires="2999-01-01", user=value))
+        found = run("check", "--rules", tmp_path / f"{rule}.yml", "--config", config)
+        assert ("must match 'by a GET, each time anew'" in found.output) is hidden, found.output
+        assert ("must match 'the memory of the node'" in found.output) is not hidden
+
+
 def test_wrong_settings_are_wrong_usage(own: Path) -> None:
     config = settings(own, "site: {list: {}}\n")
     for name in ("list", "check", "test", "coverage"):
@@ -370,6 +386,9 @@ def test_a_log_without_events_is_said(own: Path) -> None:
 def test_coverage_in_three_formats(own: Path) -> None:
     assert run("coverage", "--rules", own).stdout.startswith("# Coverage\n")
     found = orjson.loads(run("coverage", "--rules", own, "--format", "json").stdout)
+    (hours,) = (one for one in found["catalogue"] if one["id"] == "A12")
+    assert hours["detections"] == ["5f0c6f5e-7a0d-4b7b-9d35-0f6f6b1c4e21"]
+    assert hours["without_rule"] is None
     assert found["techniques"] == {"T1485": ["0a0a0a0a-0000-4000-8000-000000000001"]}
     assert len(found["catalogue"]) == 168
     assert found["categories"]["cluster-control"]["high"] == 1

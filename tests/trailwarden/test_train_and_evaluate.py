@@ -15,7 +15,11 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from models.store.keys import make_key
+from models.kinds import KINDS
+from models.learned import LEARNED
+from models.store import load_model
+from models.store.keys import make_key, parse_public
+from sinks.archive import SegmentWriter
 from tests.models.event_rows import MONDAY, break_in, event_frame, quiet_time
 from trailwarden.cli import app
 
@@ -72,7 +76,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         folder / "models",
     )
     code, out, err = run(
-        *("train", made.events, "--key", made.key, "--to", END.isoformat(), "--out", made.models)
+        *("train", made.events, "--kind", "session-forest", "--key", made.key),
+        *("--to", END.isoformat(), "--out", made.models),
     )
     assert (code, err) == (0, "")
     assert str(made.forest) in out
@@ -93,7 +98,7 @@ def test_what_is_trained_says_what_it_was_made_from(trained: Trained) -> None:
     assert {"polars", "scikit-learn"} <= set(manifest["libraries"])
 
 
-@pytest.mark.parametrize("kind", ["session-forest", "session-histogram", "volume", "login"])
+@pytest.mark.parametrize("kind", list(LEARNED))
 def test_the_same_events_and_seed_write_the_same_bytes(
     kind: str, trained: Trained, tmp_path: Path
 ) -> None:
@@ -108,8 +113,8 @@ def test_the_same_events_and_seed_write_the_same_bytes(
 
 def test_a_version_is_never_written_twice(trained: Trained) -> None:
     again = run(
-        *("train", trained.events, "--key", trained.key, "--to", END.isoformat()),
-        *("--out", trained.models),
+        *("train", trained.events, "--kind", "session-forest", "--key", trained.key),
+        *("--to", END.isoformat(), "--out", trained.models),
     )
     assert again[0] == 1
     assert "never written twice" in again[2]
@@ -223,7 +228,7 @@ def test_without_the_extra_the_command_says_how_to_get_it(
     command: str, trained: Trained, root: Path
 ) -> None:
     words = {
-        "train": ["train", str(trained.events), "--key", str(trained.key)],
+        "train": ["train", str(trained.events), "--kind", "login", "--key", str(trained.key)],
         "evaluate": ["evaluate", str(trained.forest), "x", "--labels", str(trained.labels)],
     }[command]
     program = (
@@ -265,3 +270,107 @@ def test_a_log_is_trained_from_as_it_stands(root: Path, trained: Trained, tmp_pa
     assert "volume from" in out
     levels = pl.read_ipc(tmp_path / "volume" / "1" / "levels.arrow")
     assert set(levels["cluster"]) == {"prod"}
+
+
+@pytest.fixture(scope="module")
+def archive(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same events as a worker's archive: two partitions, out of order, over three days."""
+    folder = tmp_path_factory.mktemp("archive")
+    events = _over_three_days(trained)
+    for partition in (0, 3):
+        mine = events.filter(pl.int_range(pl.len()) % 2 == (partition == 3))
+        half = mine.height // 2
+        writer = SegmentWriter(folder, "raw", partition, 0, None)
+        writer.write(mine[half:].sort("event.id", descending=True))
+        first = writer.close(half)
+        writer = SegmentWriter(folder, "raw", partition, half, first.sha256)
+        writer.write(mine[:half])
+        writer.close(mine.height)
+    return folder
+
+
+def _over_three_days(trained: Trained) -> pl.DataFrame:
+    """Return the events with each identity's on days of its own, the break-in on the last."""
+    events = pl.read_parquet(trained.events)
+    third = pl.col("@timestamp").rank("ordinal").cast(pl.Int64) * 3 // (events.height + 1)
+    return events.with_columns(pl.col("@timestamp") + pl.duration(days=third)).sort("event.id")
+
+
+@pytest.mark.parametrize("kind", list(LEARNED))
+def test_an_archive_is_learned_from_as_an_events_file_is(
+    kind: str, archive: Path, trained: Trained, tmp_path: Path
+) -> None:
+    file = tmp_path / "events.parquet"
+    _over_three_days(trained).write_parquet(file)
+    written = []
+    for name, source in (("a", archive), ("b", file)):
+        words = ("--key", trained.key, "--kind", kind, "--out", tmp_path / name)
+        code, out, err = run("train", source, *words, "--to", "2026-11-18")
+        assert (code, err) == (0, "")
+        assert f"{kind} from 747 events, 2026-11-16 08:" in out
+        folder = next((tmp_path / name / kind).iterdir())
+        written.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert written[0] == written[1]
+
+
+def test_an_archive_is_evaluated_on_after_the_time_of_training(
+    archive: Path, trained: Trained, tmp_path: Path
+) -> None:
+    words = ("--key", trained.key, "--out", tmp_path, "--to", "2026-11-18")
+    assert run("train", archive, *words)[0] == 0
+    model = next((tmp_path / "profile").iterdir())
+    labels = ("--labels", trained.labels, "--trusted-key", trained.public)
+    code, out, err = run("evaluate", model, archive, *labels, "--json", "--budget", 100)
+    assert (code, err) == (0, "")
+    document = orjson.loads(out)
+    profile = document["results"][0]
+    assert profile["name"] == "profile"
+    assert document["learned_events"] + profile["events"] == 1_120
+    assert profile["average_precision"] == 1
+    assert profile["budgets"][0]["recall"] == 1
+    assert profile["findings"][0]["entity"] == "person-0"
+    assert any("secrets" in reason for reason in profile["findings"][0]["reasons"])
+
+
+def test_without_a_source_the_archive_of_the_settings_is_learned_from(
+    archive: Path, trained: Trained, tmp_path: Path
+) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "archive").symlink_to(archive)
+    settings = tmp_path / "settings.yml"
+    settings.write_text(f"store:\n  folder: {tmp_path}/store\nmodels:\n  folder: {tmp_path}/m\n")
+    code, out, err = run("train", "--config", settings, "--key", trained.key)
+    assert (code, err) == (0, "")
+    assert "profile from 1,120 events" in out
+    assert len(list((tmp_path / "m" / "profile").iterdir())) == 1
+
+
+def test_the_end_of_the_time_is_tried_first(trained: Trained, tmp_path: Path) -> None:
+    """The break-in is in it: the manifest says that it was strange."""
+    for kind, said in (("profile", "1 findings"), ("login", "stranger than 99% of those before")):
+        words = ("--key", trained.key, "--kind", kind, "--out", tmp_path, "--hold-out", "0.3")
+        code, out, err = run("train", trained.events, *words)
+        assert (code, err) == (0, "")
+        assert "Tried on the last 30% of the time, " in out
+        assert said in out
+        folder = next((tmp_path / kind).iterdir())
+        model = load_model(folder, [parse_public(trained.public)], expect=KINDS)
+        assert model.manifest.metrics["held_out_events"] > 300
+    none = ("--key", trained.key, "--out", tmp_path / "none", "--hold-out", "0")
+    assert "Tried on" not in run("train", trained.events, *none)[1]
+
+
+def test_a_profile_is_trained_without_scikit_learn(
+    trained: Trained, root: Path, tmp_path: Path
+) -> None:
+    words = ["train", str(trained.events), "--key", str(trained.key), "--out", str(tmp_path)]
+    program = (
+        "import sys; sys.modules['sklearn'] = sys.modules['numpy'] = None; "
+        f"from trailwarden.cli import app; app({words!r})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    manifest = orjson.loads(next(tmp_path.rglob("manifest.json")).read_bytes())
+    assert set(manifest["libraries"]) == {"polars", "pyarrow"}

@@ -28,6 +28,11 @@ Labels are lines of JSON with auditID, stage, uri, role (attack, derived,
 bootstrap, harness), scenario and round. What is not listed is ordinary.
 
 \b
+Verdicts of people (`trailwarden findings verdict`) that SOURCE, an archive,
+holds are counted apart: of the model's findings that were judged, how many
+are true.
+
+\b
 Writes to the folder --out: evaluation.json and evaluation.html.
 
 \b

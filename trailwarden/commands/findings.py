@@ -123,7 +123,9 @@ Examples:
 The verdict is a record in the log of the finding's cluster: it takes effect
 from its place there on, and is archived and replayed as every record. Where
 Elasticsearch is configured, trailwarden.triage.* of the finding says it too.
-A later verdict takes the place of an earlier one.
+A later verdict takes the place of an earlier one. What was judged false or
+benign may become normal for the profiles; rules go on as before, and an
+exception is printed for whoever wants one.
 """ + _EXIT.format(
     one="it could not be sent, or not be written into Elasticsearch: see the message"
 )
