@@ -154,6 +154,8 @@ class PartitionFold:
             return 0, [[] for _ in (*self._foldings, *self._learning)]
         wanted = self.log.wanted
         inside = pl.col(_TIME).is_between(wanted.first, wanted.end, closed="left")
+        # A verdict takes effect at its place in the log, whatever its author's clock said.
+        inside |= pl.col(_DATASET).eq_missing(VERDICTS)
         rows = batch.events.select(inside).to_series()
         events = batch.events if rows.all() else batch.events.filter(rows)
         self._fold(events, late.filter(rows))
@@ -189,11 +191,12 @@ class PartitionFold:
         self.events += events.height
         self.late += int(late.sum())
         times = events[_TIME]
-        first, last = times.min(), times.max()
+        told = times.filter(events[_DATASET].ne_missing(VERDICTS))
+        first, last = told.min(), told.max()
         if isinstance(first, datetime) and isinstance(last, datetime):
             self.first = min(first, self.first or first)
             self.last = max(last, self.last or last)
-        asked = times.filter(times.is_between(self._span.start, self._span.end, closed="left"))
+        asked = told.filter(told.is_between(self._span.start, self._span.end, closed="left"))
         self.days |= {str(day) for day in asked.dt.date().unique()}
         live = times >= told_from(self._span.start)
         flagged = [one.take(events, late, live) for one in self._foldings]

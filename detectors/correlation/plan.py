@@ -259,7 +259,7 @@ def _feeding(
     shapes: dict[tuple[str, ...], int] = {}
 
     def shape(columns: tuple[str, ...]) -> int:
-        return shapes.setdefault(columns, len(shapes))
+        return shapes.setdefault(tuple(dict.fromkeys(columns)), len(shapes))
 
     rows = [
         (

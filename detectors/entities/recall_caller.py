@@ -53,7 +53,7 @@ def caller_columns(
 
     Parameters
         events: under ASKED (enrich.py).
-        hidden: holds for addresses behind which a pod's own address is not seen.
+        hidden: holds for addresses behind which the caller's own address is not seen.
         wanted: the columns that are needed; the others may be left out.
     """
     unbound = events["token_pod"].null_count() == events.height
@@ -73,14 +73,14 @@ def caller_columns(
         parts.append(_token_pod(questions, held, memory, hidden))
     ages = any(name.startswith(_HABITS) for name in wanted)
     if ages:
-        parts.append(_habits(questions, held))
+        parts.append(_habits(questions, held, hidden))
     found = pl.concat([questions.select("rows"), *parts], how="horizontal")
     needed = [name for name in found.columns if name in wanted or name in _AGING]
     told = answered(found, needed, events.height)
     return _aged(told, events["time"]) if ages else told
 
 
-def _habits(questions: pl.DataFrame, held: Held) -> pl.DataFrame:
+def _habits(questions: pl.DataFrame, held: Held, hidden: Predicate | None) -> pl.DataFrame:
     """Return the networks of callers, and the first and last time they were seen."""
     users = questions.select("at", "time", pl.col("user").alias("key"))
     networks = every(held, Relation.IDENTITY_NETWORK, users)
@@ -99,8 +99,12 @@ def _habits(questions: pl.DataFrame, held: Held) -> pl.DataFrame:
             pl.col("last").get(-2, null_on_oob=True).alias("slept_s"),
         )
     )
+    own = network_of(pl.col("address"))
+    if hidden is not None:
+        # Everybody calls from there: it tells nobody apart.
+        own = pl.when(~hidden(pl.col("address"))).then(own)
     joined = (
-        questions.select("at", network_of(pl.col("address")).alias("network"))
+        questions.select("at", own.alias("network"))
         .join(known, on="at", how="left", maintain_order="left")
         .join(calls, on="at", how="left", maintain_order="left")
     )

@@ -24,6 +24,7 @@ from tests.worker.test_learned_detectors import (
     replayed,
     time_of,
 )
+from worker.replay_span import Span
 
 FIRST = QUIET_MINUTES + 2
 AGAIN = FIRST + 30
@@ -90,3 +91,17 @@ def test_what_was_judged_false_is_not_reported_again_in_service_and_replay(
     assert dying.kept.findings == whole.kept.findings
     _, gained = replayed(tmp_path / "whole", rules, None)
     assert gained == whole.kept.findings
+
+
+@pytest.mark.parametrize(
+    ("choice", "many"), [(Choice.FALSE_POSITIVE, 1), (Choice.TRUE_POSITIVE, 2)]
+)
+def test_a_verdict_counts_in_a_replay_of_a_part_whatever_its_clock_said(
+    rules: Ruleset, first: str, tmp_path: Path, choice: Choice, many: int
+) -> None:
+    lived(log_of((first, choice)), rules, tmp_path, 1)
+    until = time_of(ACTS[-1].at_us) + timedelta(hours=1)
+    result, gained = replayed(tmp_path, rules, None, Span(end=until))
+    assert sum(one["rule.id"] == ID for one in gained.values()) == many
+    assert result.last is not None
+    assert result.last < until

@@ -96,3 +96,13 @@ def test_an_event_that_stands_in_two_rows_counts_once() -> None:
         over_time = OverTime(plan(correlation(Kind.EVENT_COUNT, 10, gte=least)))
         over_time.add(frame(arrived), hits(arrived))
         assert len(over_time.release(None).findings) == told
+
+
+def test_a_rule_may_group_by_the_cluster_that_it_counts_within_anyway() -> None:
+    counted = correlation(
+        Kind.EVENT_COUNT, 10, gte=2, group_by=("orchestrator.cluster.name", "user.name")
+    )
+    state = OverTime(plan(counted))
+    seen = [Event(1, "a", "u"), Event(2, "a", "u"), Event(3, "a", "v")]
+    state.add(frame(seen), hits(seen))
+    assert len(state.release(None).findings) == 1

@@ -398,3 +398,11 @@ def test_where_the_node_has_no_known_address_nothing_is_off_the_pod() -> None:
     told = recalled(alone, used(5, "8.8.8.8"))
     assert told["token_pod.addresses"] == ["10.0.0.5"]
     assert told["token_off_pod"] is None
+
+
+def test_a_network_that_all_share_is_new_to_nobody() -> None:
+    calls = [
+        event(n * 60, user="ann", address=one) for n, one in enumerate(["10.0.0.1", "8.8.8.8"])
+    ]
+    assert recalled(*calls)["identity.is_new_network"] is True
+    assert recalled(*calls, hidden=("8.8.0.0/16",))["identity.is_new_network"] is None
