@@ -45,6 +45,10 @@ BATCH_RECORDS: Final = 10_000
 BATCH_BYTES: Final = 128 << 20
 """Bytes of a batch at most: records may have 8 MiB each, ordinary ones 2.5 kB."""
 
+RELEASED_EVENTS: Final = 40_000
+"""Events after which what is remembered is folded: much of that costs the same for few as for many,
+and a file has no reader who waits for a finding."""
+
 PEEKED: Final = 20
 """Records read to learn when a file begins."""
 
@@ -190,6 +194,7 @@ def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept:
     """Do the step, batch by batch: poll, normalize, detect, write, quarantine."""
     accounts = result.accounts
     repeats, order, held = Repeats(), FindingOrder(), HeldEpisodes()
+    waiting = 0
     rules, remembered = result.rules, result.rules.remembered()
     normalizing = NormalizeSettings(
         cluster.name,
@@ -216,7 +221,9 @@ def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept:
         if outputs.delivery:
             outputs.delivery.add(events, looked.evidence)
         outputs.quarantine.write(map(quarantine_document, wanted_back(step.batch.refused)))
-        if step.watermark is not None:
+        waiting += events.height
+        if step.watermark is not None and waiting >= RELEASED_EVENTS:
+            waiting = 0
             released = remembered.release(unix_us(step.watermark))
             order.add(held.take(_accounted(released, outputs, accounts)))
             _emit(order.release(step.watermark), outputs, result, kept)

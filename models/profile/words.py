@@ -118,14 +118,15 @@ def reason(seen: Mapping[str, Any], texts: Mapping[str, str], known: pl.DataFram
         case Feature.AGENT:
             text = f"first use of `{texts['agent'] or '(no user agent)'}`" + _for(kind, span, new)
         case Feature.PLACE:
-            where = f"namespace {texts['place']}" if texts["place"] else "no namespace"
-            text = f"first act in {where}" + _for(kind, span, new)
+            place = texts["place"]
+            first = f"first act in namespace {place}" if place else "first cluster-wide act"
+            text = first + _for(kind, span, new)
         case Feature.WORKLOAD:
-            where = f"namespace {texts['place']}" if texts["place"] else "no namespace"
-            since = "that is new itself" if new else f"in {span}"
-            return Reason(
-                f"first `{texts['act']}` by anyone in {where} {since}", feature, seen["bits"]
-            )
+            place = texts["place"]
+            where = f"by anyone in namespace {place}" if place else "cluster-wide by anyone"
+            unknown = "that is new itself" if place else "where nothing was done before"
+            since = unknown if new else f"in {span}"
+            return Reason(f"first `{texts['act']}` {where} {since}", feature, seen["bits"])
         case Feature.ACTORS:
             since = "which nobody did before" if new else f"in {span}"
             group = texts["peers"].replace(":", " ", 1).strip()

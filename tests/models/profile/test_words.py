@@ -84,6 +84,16 @@ LATER = replace(USUAL, at_us=at(41 * DAY))
             "first `exec pods` by anyone in namespace shop in 41 days",
         ),
         (
+            replace(LATER, namespace=None),
+            Feature.PLACE,
+            "first cluster-wide act in 41 days" + NOBODY_ELSE,
+        ),
+        (
+            replace(LATER, namespace=None),
+            Feature.WORKLOAD,
+            "first `get pods` cluster-wide by anyone where nothing was done before",
+        ),
+        (
             replace(LATER, action="exec"),
             Feature.ACTORS,
             "first `exec pods` by any service_account shop, which nobody did before",
