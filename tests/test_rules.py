@@ -138,7 +138,7 @@ def first_match(name: str) -> Case:
 
 @pytest.mark.parametrize("name", DETECTIONS)
 def test_the_message_of_a_match_is_a_whole_sentence(name: str) -> None:
-    found = findings_of(*in_its_pack(name), first_match(name))
+    found = findings_of(*in_its_pack(name), first_match(name), cases_file_of(name).site)
     message = found[0].document["message"]
     assert "{" not in message
     assert "None" not in message
@@ -148,7 +148,7 @@ def test_the_message_of_a_match_is_a_whole_sentence(name: str) -> None:
 
 @pytest.mark.parametrize("name", DETECTIONS)
 def test_a_match_becomes_a_finding_with_its_evidence(name: str) -> None:
-    found = findings_of(*in_its_pack(name), first_match(name))
+    found = findings_of(*in_its_pack(name), first_match(name), cases_file_of(name).site)
     document = found[0].document
     assert document["trailwarden.evidence.event_ids"]
     assert all(len(event) == 32 for event in document["trailwarden.evidence.event_ids"])
