@@ -19,13 +19,12 @@ from typing import Any, Final
 
 import orjson
 
-from detectors.engine import detect
-from detectors.finding import findings
-from detectors.sigma.compiler import load_rules
+from detectors.ruleset import look
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.record import Records
 from ingest.redact.token import Redactor
-from worker.settings import shipped_rules
+from worker.repeats import Repeats
+from worker.rulesets import load_ruleset
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SAMPLE: Final = ROOT / "examples" / "sample-audit.log.gz"
@@ -154,13 +153,14 @@ def batches(count: int, seed: int, tally: Tally) -> Iterator[tuple[list[bytes], 
 
 
 def run(count: int, seed: int) -> Tally:
-    """Run mutated events through normalize, detect and serialize.
+    """Run mutated events through normalize, rules, memory, learned detectors, and serialize.
 
     Raises
         AssertionError: a record has vanished or a good record was changed.
     """
     tally = Tally()
-    rules = load_rules([shipped_rules()])
+    rules = load_ruleset([], learning_time=False)
+    state = rules.remembered()
     settings = NormalizeSettings("fuzz", Redactor(b"fixed"))
     for raws, good in batches(count, seed, tally):
         chunks = [
@@ -171,7 +171,10 @@ def run(count: int, seed: int) -> Tally:
         places = set(batch.events["log.offset"]) | {record.offset for record in batch.refused}
         assert places == set(range(len(raws))), "a record is neither event nor refused"
         _check_good(batch.events, good, settings, tally)
-        for finding in findings(batch.events, detect(batch.events, rules), rules):
+        events = Repeats().drop(batch.events, None)
+        looked = look(events, rules)
+        state.add(events, looked.hits, None, looked.flagged)
+        for finding in (*looked.reported.findings, *state.release(None).findings):
             orjson.dumps(finding.document)
             tally.found += 1
         tally.events += batch.events.height

@@ -13,7 +13,7 @@ import orjson
 
 from detectors.cases import load_cases
 from detectors.engine import detect
-from detectors.possible import possible
+from detectors.possible import recalls
 from detectors.sigma.compiler import load_pack
 from detectors.sigma.correlation import Bound, Comparison, Correlation, CorrelationType
 from detectors.sigma.rule import Rule
@@ -42,12 +42,13 @@ def acts() -> dict[str, Record]:
 def rules() -> tuple[Rule, ...]:
     """Return the shipped rules of which each hit is told, read once.
 
-    They report by themselves, or the correlation of their file does so from the first hit on.
+    They report by themselves, or the correlation of their file does so from the first hit on. Those
+    that ask what is remembered are not among them: one record does not decide them.
     """
     pack = load_pack([shipped_rules()])
     told = {base.id for one in pack.correlations if _tells_each(one) for base in one.bases}
     told |= {one.id for one in pack.reporting}
-    return tuple(rule for rule in pack.rules if rule.id in told)
+    return tuple(rule for rule in pack.rules if rule.id in told and not recalls(rule))
 
 
 def _tells_each(correlation: Correlation) -> bool:
@@ -64,7 +65,7 @@ def observed(wrap: Wrap, records: Iterable[Record]) -> list[tuple[Row | None, fr
     places = found.events["log.offset"].to_list()
     assert places == list(logged), "each record must give one event"
     names: dict[int, set[str]] = {row: set() for row in range(len(raws))}
-    for hit in detect(found.events, [possible(rule) for rule in rules()]).iter_rows(named=True):
+    for hit in detect(found.events, rules()).iter_rows(named=True):
         names[places[hit["row"]]].add(rules()[hit["rule"]].file.stem)
     rows = dict(zip(places, found.events.iter_rows(named=True), strict=True))
     return [(rows.get(row), frozenset(names[row])) for row in range(len(raws))]
