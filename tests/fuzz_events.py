@@ -160,7 +160,6 @@ def run(count: int, seed: int) -> Tally:
     """
     tally = Tally()
     rules = load_ruleset([], learning_time=False)
-    state = rules.remembered()
     settings = NormalizeSettings("fuzz", Redactor(b"fixed"))
     for raws, good in batches(count, seed, tally):
         chunks = [
@@ -171,6 +170,7 @@ def run(count: int, seed: int) -> Tally:
         places = set(batch.events["log.offset"]) | {record.offset for record in batch.refused}
         assert places == set(range(len(raws))), "a record is neither event nor refused"
         _check_good(batch.events, good, settings, tally)
+        state = rules.remembered()
         events = Repeats().drop(batch.events, None)
         looked = look(events, rules)
         state.add(events, looked.hits, None, looked.flagged)

@@ -48,8 +48,8 @@ _FEW_ROWS: Final = 20_000
 _ODD: Final = 0x9E3779B97F4A7C15
 """Multiplier that spreads contexts over 64 bits."""
 
-_MOST_HALF_LIVES: Final = 1_000
-"""Of forged times: 2^1000 is still a number."""
+_MOST_HALF_LIVES: Final = 500
+"""Of forged times, 19 years either way: what counted at one end is still a number at the other."""
 
 NEW_A_DAY: Final = 20
 """Values of a feature that become normal for one identity in a day, once it is known. The sample's

@@ -52,6 +52,7 @@ def test_a_half_life_halves() -> None:
 @pytest.mark.parametrize("tick", [-(10**12), 0, 10**12])
 def test_forged_times_stay_numbers(tick: int) -> None:
     assert 0 < Counts.growth(tick) < float("inf")
+    assert 1_000_000 * Counts.growth(10**12) / Counts.growth(tick) < float("inf")
 
 
 def test_only_so_many_new_values_a_day_become_normal() -> None:
