@@ -168,7 +168,8 @@ def uncut_run(settings: Settings, records: list[Record]) -> Expected:
         topic=topic,
     )
     state = stages.rules.remembered
-    partitions = {r.partition: Partition(r.partition, 0, 0, 0, remembered=state()) for r in records}
+    numbers = {record.partition for record in records}
+    partitions = {n: Partition(n, 0, 0, 0, remembered=state()) for n in sorted(numbers)}
     for start in range(0, len(records), _PAGE):
         part = records[start : start + _PAGE]
         folded = fold(topic, part, stages.normalize(part), partitions)
