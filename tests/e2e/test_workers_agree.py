@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
+from detectors.entities.process_facts import PATIENCE_US
 from tests.e2e.commands import audit_log, check_stores, command, scan, shipped_without
 from tests.faults.harness import Harness, harness
 from tests.faults.oracle import hits
@@ -47,16 +48,25 @@ def send_interleaved(world: Harness, logs: Path) -> None:
                     sender.send(Planted(cluster, lines[number], Verdict.EVENT))
         for cluster, lines in each.items():
             end = max(datetime.fromisoformat(json.loads(one)["stageTimestamp"]) for one in lines)
-            sender.send_canary(cluster, end + timedelta(microseconds=LATENESS_US + 1))
+            sender.send_canary(cluster, end + timedelta(microseconds=LATENESS_US + PATIENCE_US + 1))
+
+
+RULES_ALONE: Final = {"enabled": False}
+"""A scan waits less than a service until it tells what is unusual: a file is all there is."""
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_workers_find_what_one_scan_finds(
     tmp_path: Path, logs: Path, rules: Path, kafka: str, elasticsearch_url: str, workers: int
 ) -> None:
-    scanned = scan(tmp_path / "scan", logs, "--cluster-from-file", "--rules", rules)
+    config = tmp_path / "scan.yml"
+    config.write_text("anomaly:\n  enabled: false\n")
+    scanned = scan(
+        tmp_path / "scan", logs, "--cluster-from-file", "--rules", rules, "--config", config
+    )
     assert scanned.over_time
     settings: dict[str, Any] = {
+        "anomaly": RULES_ALONE,
         "elasticsearch": {"events": "findings"},
         "worker": {"batch_records": 2_000, "rules": [str(rules)]},
     }
@@ -79,7 +89,7 @@ def test_a_scan_writes_the_documents_that_the_service_writes(
 ) -> None:
     worker = {"rules": [str(rules)]}
     with (
-        harness(tmp_path, kafka, elasticsearch_url, worker=worker) as world,
+        harness(tmp_path, kafka, elasticsearch_url, worker=worker, anomaly=RULES_ALONE) as world,
         world.fleet() as fleet,
     ):
         fleet.start("one")
@@ -88,7 +98,7 @@ def test_a_scan_writes_the_documents_that_the_service_writes(
         fleet.stop_all()
         wanted = documents(world)
         (tmp_path / "scanned").mkdir()
-        with harness(tmp_path / "scanned", kafka, elasticsearch_url) as other:
+        with harness(tmp_path / "scanned", kafka, elasticsearch_url, anomaly=RULES_ALONE) as other:
             done = command(
                 "scan", logs, "--cluster-from-file", "--out", tmp_path / "out",
                 "--elasticsearch", elasticsearch_url, "--config", other.file, "--rules", rules,
