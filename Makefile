@@ -6,8 +6,9 @@ READY  := $(VENV)/.ready
 OUT    ?= out/demo
 SAMPLE := examples/sample-audit.log.gz
 
-# Tests mostly wait for servers: two at a time take little more than half of the time of one. Each
-# process starts a broker and a node of its own, so more of them need the memory for it.
+# Tests often wait for servers: two at a time take little more than half of the time of one. Each
+# process starts a broker and a node of its own, so more of them need the memory for it. Faults under
+# load need the machine for themselves, and go after the others.
 JOBS ?= 2
 
 EVENTS ?= 1000000
@@ -32,7 +33,8 @@ demo: $(READY)  ## scan the sample that ships here; prints findings and where th
 	$(BIN)/trailwarden scan $(SAMPLE) --cluster sample --out $(OUT)
 
 test: $(READY)  ## run all tests; starts a real Kafka and a real Elasticsearch for those that need them
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --ignore tests/faults --ignore tests/e2e
+	$(BIN)/python -m pytest tests/faults tests/e2e
 
 e2e: $(READY)  ## the sample through collectors, Kafka, worker and Elasticsearch, compared with a scan
 	$(BIN)/python -m pytest tests/e2e
