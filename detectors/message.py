@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from detectors.circumstances import WORDS, is_of_machine, logged_in_as, somebody
+from ingest.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +96,7 @@ def _past(action: str) -> str:
 def printable(text: str) -> str:
     """Return a value cut to a bearable length, with what cannot be seen made visible."""
     cut = text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…({len(text)} characters)"
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in cut)
+    return visible(cut)
 
 
 def _object(event: Mapping[str, object]) -> str:

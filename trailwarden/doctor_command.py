@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from ingest.visible import visible
 from trailwarden import __version__
 from trailwarden.exit_code import ExitCode
 from worker.doctor.check import Result, State
@@ -58,14 +59,9 @@ def _document(result: Result) -> dict[str, str]:
 def _print(console: Console, result: Result) -> None:
     word, style = _SHOWN[result.state]
     first, *more = result.detail.splitlines() or [""]
-    line = Text.assemble((f"{word:<8}", style), f" {result.name.value:<14} {_visible(first)}")
+    line = Text.assemble((f"{word:<8}", style), f" {result.name.value:<14} {visible(first)}")
     console.print(line)
     for text in more:
-        console.print(Text(_INDENT + _visible(text)))
+        console.print(Text(_INDENT + visible(text)))
     if result.advice and result.state in {State.WARNING, State.FAILED}:
         console.print(Text(f"{_INDENT}-> {result.advice}", style="bold"))
-
-
-def _visible(text: str) -> str:
-    """Names of clusters and sources, and servers' words, may hold what a terminal obeys."""
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

@@ -6,6 +6,7 @@ the same wherever they come from.
 
 from __future__ import annotations
 
+from glob import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -80,7 +81,7 @@ def scan_findings(path: Path) -> pl.LazyFrame:
     """Return the findings of an NDJSON file, lazily."""
     if not path.stat().st_size:
         return pl.LazyFrame(schema=FINDING_SCHEMA)
-    return pl.scan_ndjson(path, schema=_AS_WRITTEN).with_columns(_time())
+    return pl.scan_ndjson(escape(str(path)), schema=_AS_WRITTEN).with_columns(_time())
 
 
 def _time() -> pl.Expr:

@@ -18,6 +18,7 @@ from rich.text import Text
 from detectors.anomaly.fields import ANOMALY_DTYPES
 from detectors.entities.recalled import RECALLED_DTYPES
 from detectors.message import printable
+from ingest.visible import visible
 from sinks.elasticsearch.transport import NotAllowedError, SetupMissingError, UnavailableError
 from trailwarden.exit_code import ExitCode
 from trailwarden.finding_source import (
@@ -172,5 +173,4 @@ def _is_of_evidence(name: str) -> bool:
 
 def _whole(value: object) -> str:
     """Return a value in full, on one line, with what cannot be seen made visible."""
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    return visible(value if isinstance(value, str) else orjson.dumps(value).decode())

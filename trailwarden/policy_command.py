@@ -25,6 +25,7 @@ from detectors.sigma.errors import InvalidRulesError
 from ingest.normalize import NormalizeSettings, normalize
 from ingest.sources.files import find_files
 from ingest.sources.read import read_records
+from ingest.visible import visible
 from trailwarden.exit_code import ExitCode
 from trailwarden.policy_output import note_of, print_json, print_result
 from trailwarden.rules_pack import bases_of, folders_of
@@ -91,7 +92,7 @@ def run_policy(options: PolicyOptions) -> ExitCode:
     else:
         print_result(result, show_all=options.show_all)
     for problem in result.problems:
-        typer.echo(f"Not read: {problem}", err=True)
+        typer.echo(f"Not read: {visible(str(problem))}", err=True)
     blind = counted(result.verdicts)[Verdict.BLIND]
     bad = result.problems or (options.fail_on_blind and blind)
     return ExitCode.INPUT_UNREADABLE if bad else ExitCode.OK

@@ -18,6 +18,7 @@ from detectors.policy.audit_policy import AuditLevel
 from detectors.policy.credentials import is_safe
 from detectors.policy.rewriting import rule_lines
 from detectors.policy.verdicts import DetectionVerdict, Loss, Outcome, Verdict, counted
+from ingest.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,7 @@ def _table(shown: list[DetectionVerdict], result: PolicyResult) -> Table:
             verdict.append("\n(estimate)", style="dim")
         rule = Text(printable(names[one.detection]))
         for reason in reasons(one, result):
-            rule.append(f"\n{line_of(reason)}", style="dim")
+            rule.append(f"\n{visible(reason)}", style="dim")
         table.add_row(verdict, Text(_change_of(one, result)), rule)
     return table
 
@@ -178,7 +179,7 @@ def _changes(result: PolicyResult) -> Iterator[str]:
         if is_delicate_rule(insertion):
             names = _titles(result)
             yield _DELICATE
-            yield from (f"  needed by: {line_of(names[one])}" for one in insertion.detections)
+            yield from (f"  needed by: {visible(names[one])}" for one in insertion.detections)
         yield ""
         yield from rule_lines(insertion.rule, "  ")
     if change.insertions:
@@ -219,12 +220,7 @@ def note_of(insertion: Insertion, result: PolicyResult) -> str:
     more = len(titles) - _TITLES_SHOWN
     text = "; ".join(titles[:_TITLES_SHOWN]) + (f"; and {more} more" if more > 0 else "")
     delicate = f" {_DELICATE}" if is_delicate_rule(insertion) else ""
-    return line_of(f"Trailwarden: needed by {text}.{delicate}")
-
-
-def line_of(text: str) -> str:
-    """Return a text of any length on one line, with what cannot be seen made visible."""
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    return visible(f"Trailwarden: needed by {text}.{delicate}")
 
 
 def _summary(result: PolicyResult) -> str:

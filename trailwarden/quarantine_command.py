@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detectors.message import printable
+from ingest.visible import visible
 from sinks.quarantine import (
     CLUSTER,
     DETAIL,
@@ -147,8 +148,7 @@ def _is_wanted(document: Mapping[str, Any], wanted: Wanted, since: datetime | No
 
 def _whole(value: object) -> str:
     """Return a value in full, on one line, with what cannot be seen made visible."""
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    return visible(value if isinstance(value, str) else orjson.dumps(value).decode())
 
 
 def _print_table(documents: list[Document]) -> None:

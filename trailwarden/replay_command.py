@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from detectors.sigma.errors import InvalidRulesError
+from ingest.visible import visible
 from sinks.archive.listing import topics
 from trailwarden.exit_code import ExitCode
 from trailwarden.replay_output import print_result, progress_bar, summary_of, summary_text
@@ -80,7 +81,7 @@ def run_replay(options: ReplayOptions) -> ExitCode:
     else:
         print_result(result, settings.out)
     for unread in result.unread:
-        typer.echo(f"Not read: {unread.path}: {unread.detail}", err=True)
+        typer.echo(f"Not read: {visible(str(unread.path))}: {visible(unread.detail)}", err=True)
     return ExitCode.INPUT_UNREADABLE if result.unread else ExitCode.OK
 
 

@@ -23,6 +23,7 @@ from detectors.sigma.pack import Pack
 from detectors.sigma.rule import Level, Rule
 from detectors.sigma.words import lines
 from ingest.schema import EVENT_SCHEMA
+from ingest.visible import visible
 from trailwarden.exit_code import ExitCode
 from trailwarden.rule_words import said_of
 from trailwarden.rules_cost import batches_of
@@ -59,7 +60,7 @@ def run_explain(
     detection = only_called(pack, name)
     batches = [] if log is None else batches_of(log)
     for line in _explained(detection, loaded):
-        typer.echo(_visible(line))
+        typer.echo(visible(line))
     if batches:
         part = _part(detection, pack)
         events = sum(batch.height for batch in batches)
@@ -176,7 +177,3 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _visible(text: str) -> str:
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

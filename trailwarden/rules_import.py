@@ -16,6 +16,7 @@ from rich.text import Text
 
 from detectors.message import printable
 from detectors.sigma.community import CommunityFile, OverwriteError, read_community, write_imported
+from ingest.visible import visible
 from trailwarden.exit_code import ExitCode
 from trailwarden.rules_pack import site_in
 
@@ -102,7 +103,7 @@ def _about(one: CommunityFile, folder: Path) -> Text:
     said = [one.file.relative_to(folder).as_posix(), one.author, one.license]
     about.append(f"\n{printable('; '.join(filter(None, said)))}", style="dim")
     for error in one.problems:
-        about.append(f"\nline {error.line}: {_visible(error.message)}")
+        about.append(f"\nline {error.line}: {visible(error.message)}")
     return about
 
 
@@ -119,8 +120,3 @@ def _summary(found: tuple[CommunityFile, ...], out: Path | None) -> list[str]:
     if out is not None:
         lines.append(f"written to {out}; use them with --rules default --rules {out}")
     return lines
-
-
-def _visible(text: str) -> str:
-    """Return a reason in full: what it quotes was cut already."""
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

@@ -15,8 +15,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 from rich.table import Table
 from rich.text import Text
 
-from detectors.message import printable
 from detectors.sigma.rule import Level
+from ingest.visible import visible
 from worker.settings import DEFAULT_CLUSTER, ScanSettings
 
 if TYPE_CHECKING:
@@ -78,13 +78,13 @@ def print_result(result: ScanResult, settings: ScanSettings) -> None:
     for line in _read(accounts, len(result.rules.pack.reporting)):
         console.print(line)
     for problem in accounts.problems:
-        text = f"Not read: {printable(problem.path)}: {printable(problem.message)}"
-        console.print(Text(text, style="yellow"))
-    console.print(f"Report:  {settings.out / 'report.html'}", soft_wrap=True)
-    console.print(
+        text = f"Not read: {visible(problem.path)}: {visible(problem.message)}"
+        console.print(Text(text, style="yellow"), soft_wrap=True)
+    for text in (
+        f"Report:  {settings.out / 'report.html'}",
         f"Results: {settings.out}/findings.ndjson, events.parquet, quarantine.ndjson",
-        soft_wrap=True,
-    )
+    ):
+        console.print(Text(text), soft_wrap=True)
 
 
 def _table(found: Sequence[Finding], width: int) -> Table:

@@ -102,13 +102,14 @@ def _path_of(folder: TemporaryFolder | Path) -> Path:
 
 
 def _parquet(path: Path) -> pl.LazyFrame:
-    held = pl.read_parquet_schema(path)
+    events = pl.scan_parquet(path, glob=False)
+    held = events.collect_schema().names()
     missing = [name for name in DTYPES if name not in held]
     if missing:
         raise ValueError(
             f"{path}: holds no events of this version: column {missing[0]!r} is missing"
         )
-    return pl.scan_parquet(path).select(list(DTYPES))
+    return events.select(list(DTYPES))
 
 
 def _of_log(wanted: Wanted) -> _Frames:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from ingest.visible import visible
+
 
 class Reason(StrEnum):
     """What is wrong with a model. A closed list."""
@@ -51,6 +53,5 @@ class ModelRefusedError(Exception):
     """A model that is not loaded; the message begins with the reason and is one line."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in detail)
-        super().__init__(f"{reason.value}: {shown}")
+        super().__init__(f"{reason.value}: {visible(detail)}")
         self.reason = reason

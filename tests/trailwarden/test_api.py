@@ -56,6 +56,10 @@ def test_the_output_of_a_scan_gives_the_same(scanned: Scanned) -> None:
     same(opened, scanned)
 
 
+def test_a_folder_whose_name_looks_like_a_pattern_is_read(scanned: Scanned, tmp_path: Path) -> None:
+    same(tw.open(shutil.copytree(scanned.folder, tmp_path / "case [7]*")), scanned)
+
+
 def test_an_events_file_gives_the_same_though_it_holds_no_findings(scanned: Scanned) -> None:
     opened = tw.open(scanned.folder / "events.parquet")
     assert opened.kind is SourceKind.EVENTS_FILE
