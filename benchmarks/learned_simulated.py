@@ -26,8 +26,7 @@ from simulated_events import simulated
 
 from detectors.anomaly.learned import Learned, Learning
 from detectors.anomaly.runs import GAP_TICKS
-from models.profile.action_key import TICK_US
-from models.profile.budget import DAY_TICKS
+from models.profile.action_key import DAY_TICKS, TICK_US
 from models.profile.rarity import KNOWN_EVENTS, Known
 from models.profile.told import TOLD_TICKS
 from models.simulate.settings import SimulationSettings

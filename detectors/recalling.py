@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from detectors.columns import whole
 from detectors.correlation.documents import Documents
 from detectors.correlation.released import Released
 from detectors.engine import detect
 from detectors.entities.enrich import ASKED
-from detectors.entities.fact_rows import FACT_COLUMNS
+from detectors.entities.facts import FACT_COLUMNS
 from detectors.entities.ordered import Entities
 from detectors.entities.process_facts import PATIENCE_US
 from detectors.entities.recall_process import asks_of_processes
@@ -28,8 +28,9 @@ from detectors.finding import recalled_by
 from detectors.reporting import report
 from detectors.sieve import EVERY, OWN, Sieve
 from detectors.site import HIDDEN
-from detectors.waiting import ASKS, HELD, LATE, TIME, Waiting, whole
+from detectors.waiting import ASKS, HELD, LATE, TIME, Waiting
 from ingest.schema import DTYPES
+from models.packed import packed, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -223,16 +224,12 @@ def held_to(pending: pl.DataFrame) -> bytes:
     """
     order = pending.select(pl.arg_sort_by(TIME, "event.id")).to_series()
     plain = [part for column in pending[order] for part in _plain(column)]
-    stream = BytesIO()
-    pl.DataFrame(plain).rechunk().write_ipc(
-        stream, compression="zstd", compat_level=pl.CompatLevel.oldest()
-    )
-    return stream.getvalue()
+    return packed(pl.DataFrame(plain))
 
 
 def held_from(data: bytes) -> pl.DataFrame:
     """Return what `held_to` saved."""
-    held = pl.read_ipc(BytesIO(data))
+    held = unpacked(data)
     told = [
         (pl.when(name + _THERE).then(name) if name + _THERE in held.columns else pl.col(name))
         .cast(dtype)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-import polars as pl
 
 from detectors.anomaly import learners as learners_state
 from detectors.anomaly.learners import SavedLearners  # noqa: TC001 - msgspec reads it
+from detectors.columns import nulls_of
 from detectors.correlation import state as over_time_state
 from detectors.correlation.released import Released
 from detectors.correlation.state import SavedOverTime  # noqa: TC001 - msgspec reads it
@@ -24,6 +24,8 @@ from detectors.recalling import earlier, held_from, held_to
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Mapping
+
+    import polars as pl
 
     from detectors.anomaly.learners import Learners
     from detectors.correlation.fold import OverTime
@@ -55,11 +57,8 @@ class Remembered:
         self.recalling = recalling
         """None where no rule asks the entity memory: it then costs nothing."""
         shown = (*over_time.plan.read, *over_time.plan.columns)
-        self._blank = [
-            pl.lit(None, dtype=dtype).alias(name)
-            for name, dtype in RECALLED_DTYPES.items()
-            if name in shown
-        ]
+        blank = [name for name in RECALLED_DTYPES if name in shown]
+        self._blank = nulls_of(blank, RECALLED_DTYPES)
 
     @property
     def is_needed(self) -> bool:

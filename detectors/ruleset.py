@@ -52,11 +52,15 @@ class Ruleset:
     learned: LearnedSettings | None = None
     """Of the learned detectors; None: none runs."""
 
-    def remembered(self) -> Remembered:
-        """Return a new state for all that needs more than one event of a cluster."""
+    def remembered(self, *, learns: bool = True) -> Remembered:
+        """Return a new state for all that needs more than one event of a cluster.
+
+        Parameters
+            learns: whether the learned detectors are in it.
+        """
         recalling = self._recalling() if self.asking else None
         over_time = OverTime(self.plan, self.site, self.exceptions)
-        return Remembered(over_time, recalling, self.learners())
+        return Remembered(over_time, recalling, self.learners() if learns else None)
 
     def _recalling(self) -> Recalling:
         silent, told = self.pack.silent, self.plan.columns

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from detectors.columns import nulls_of
 from detectors.entities.enrich import ASKED, PARTS, Part
 from detectors.entities.recalled import RECALLED_DTYPES
 from detectors.possible import at_best
@@ -104,7 +105,7 @@ class Sieve:
         readers = [n for n, rule in enumerate(self._rules) if any(map(part.answers, rule.columns))]
         concerned = events.select(_asks(readers).arg_true()).to_series()
         if concerned.is_empty():
-            return events.with_columns(_nothing(names))
+            return events.with_columns(nulls_of(names, RECALLED_DTYPES))
         answers = ask(events[concerned], names).with_columns(concerned.alias("place"))
         numbered = events.with_row_index("place")
         return numbered.join(answers, on="place", how="left", maintain_order="left").drop("place")
@@ -135,7 +136,3 @@ def _asks(numbers: Collection[int]) -> pl.Expr:
 
 def _columns(part: Part, names: Collection[str]) -> tuple[str, ...]:
     return tuple(name for name in RECALLED_DTYPES if name in names and part.answers(name))
-
-
-def _nothing(names: Collection[str]) -> list[pl.Expr]:
-    return [pl.lit(None, dtype=RECALLED_DTYPES[name]).alias(name) for name in names]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from detectors.columns import whole
 from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Waiting:
 
     def events_of(self, places: pl.DataFrame) -> pl.DataFrame:
         """Return the whole events at ``places``, which stand by their blocks, under HELD."""
-        parts = [whole(block[numbers]) for block, numbers in self._by_block(places)]
+        parts = [whole(block[numbers], DTYPES) for block, numbers in self._by_block(places)]
         events = pl.concat(parts) if parts else pl.DataFrame(schema=DTYPES)
         return events.with_columns(places[LATE])
 
@@ -151,13 +152,3 @@ class Waiting:
         for run in places["block"].rle().to_list():
             yield self._blocks[run["value"]], places["number"].slice(start, run["len"])
             start += run["len"]
-
-
-def whole(events: pl.DataFrame, known: Mapping[str, pl.DataType] = DTYPES) -> pl.DataFrame:
-    """Return events under all of ``known``; a replay reads only the columns that it needs."""
-    if events.columns == list(known):
-        return events
-    held = frozenset(events.columns)
-    missing = (name for name in known if name not in held)
-    nothing = [pl.lit(None, dtype=known[name]).alias(name) for name in missing]
-    return (events.with_columns(nothing) if nothing else events).select(list(known))

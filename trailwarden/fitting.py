@@ -7,10 +7,11 @@ detector itself, all others are fitted to a whole frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from detectors.anomaly.training import AT_ONCE, FOR_DAYS, TRAINING_COLUMNS, Training
+from ingest.unix_time import unix_us
 from models.learned import LEARNED_COLUMNS
 from models.profile.model import PROFILE_KIND
 from models.profile.profile_tables import to_tables
@@ -73,12 +74,12 @@ def _profile(wanted: Wanted, step: Callable[[str], None]) -> Fitted:
     window = Window(start=days.start, end=days.end)
     tried_from = days.after - (days.after - days.start) * wanted.hold_out
     length = days.after - days.start
-    training = Training(_micros(tried_from), FOR_DAYS if length >= _SERVICE else AT_ONCE)
+    training = Training(unix_us(tried_from), FOR_DAYS if length >= _SERVICE else AT_ONCE)
     for day, events in days:
         share = max((day - days.start) / length, 0.0)
         step(f"Learning {day:%Y-%m-%d} ({share:.0%} done, {training.events:,} events)")
         training.add(events)
-    end_us = _micros(days.after)
+    end_us = unix_us(days.after)
     profile = training.profile(end_us)
     if not profile.clusters:
         raise SourceUnusableError(f"{wanted.source}: no requests to an API server to learn from")
@@ -116,7 +117,3 @@ def _window(events: pl.DataFrame, between: Between) -> Window:
         raise SourceUnusableError("no events to learn from in this time")
     start, end = between
     return Window(start=start or first, end=end or last + timedelta(microseconds=1))
-
-
-def _micros(time: datetime) -> int:
-    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

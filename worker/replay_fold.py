@@ -71,8 +71,8 @@ class _Folding:
         self.across = across
         self.found: list[list[Finding]] = []
         """What rules that remember found with each of the last releases."""
-        self.state = part.rules.remembered()
-        self.state.learners = None  # they hear of more than one part: see replay_learning
+        # Learned detectors hear of more than one part: see replay_learning.
+        self.state = part.rules.remembered(learns=False)
         self.held = HeldEpisodes()
         self.order = FindingOrder()
 

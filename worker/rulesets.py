@@ -5,16 +5,17 @@ Separate because a worker does it again while it runs, and a replay does it twic
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from detectors.anomaly.detector import UNUSUAL_IDENTITY
 from detectors.anomaly.learned import Learning
 from detectors.anomaly.learners import LearnedSettings, Model
+from detectors.anomaly.spans import SPAN_TICKS
 from detectors.ruleset import Ruleset, ruleset
 from detectors.sigma.compiler import load_pack
-from models.profile.budget import DAY_TICKS
+from models.profile.action_key import DAY_TICKS
 from models.profile.defaults import FINDINGS_A_DAY, SILENT_DAYS
-from models.profile.rarity import AFTER_200_EVENTS, Known
+from models.profile.rarity import AFTER_200_EVENTS, AFTER_A_DAY
 from models.profile.told import TOLD_TICKS
 from worker.settings import shipped_rules
 
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
 
     from worker.configuration import Settings
     from worker.models import Trained
-
-_HELD_TICKS: Final = 5
-"""Minutes that a scan scores together: nobody waits for them."""
-
-_KNOWN_FOR_A_DAY: Final = Known(AFTER_200_EVENTS.events, DAY_TICKS)
 
 
 def load_ruleset(
@@ -93,8 +89,6 @@ def _model(trained: Trained | None) -> Model:
 
 def _learning(findings_a_day: float, silent_days: float, is_service: bool) -> Learning:
     if not is_service:
-        return Learning(findings_a_day, AFTER_200_EVENTS, _HELD_TICKS, told_ticks=TOLD_TICKS)
+        return Learning(findings_a_day, AFTER_200_EVENTS, SPAN_TICKS, told_ticks=TOLD_TICKS)
     silent_ticks = round(silent_days * DAY_TICKS)
-    return Learning(
-        findings_a_day, _KNOWN_FOR_A_DAY, silent_ticks=silent_ticks, told_ticks=TOLD_TICKS
-    )
+    return Learning(findings_a_day, AFTER_A_DAY, silent_ticks=silent_ticks, told_ticks=TOLD_TICKS)

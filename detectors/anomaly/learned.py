@@ -16,7 +16,7 @@ import polars as pl
 
 from detectors.anomaly.blame import Blame
 from detectors.anomaly.detector import UNUSUAL_IDENTITY
-from detectors.anomaly.minute import MINUTE, Minute, Span, evidence_of
+from detectors.anomaly.minute import Minute, Span, evidence_of
 from detectors.anomaly.report import (
     MOST_EVIDENCE,
     Strange,
@@ -30,20 +30,15 @@ from detectors.anomaly.verdicts import Verdicts
 from detectors.correlation.documents import Documents
 from detectors.correlation.released import Released
 from detectors.site import Site
+from ingest.unix_time import unix_us
 from models.profile import rarity
-from models.profile.action_key import (
-    CLUSTER,
-    CODE,
-    TICK_US,
-    sightings,
-    sightings_schema,
-)
-from models.profile.budget import DAY_TICKS, Calibration
+from models.profile.action_key import CLUSTER, CODE, DAY_TICKS, TICK_US, sightings, sightings_schema
+from models.profile.budget import Calibration
 from models.profile.counts import Counts
 from models.profile.defaults import FINDINGS_A_DAY
 from models.profile.drift import Drift
 from models.profile.normal import normal_of
-from models.profile.observed import OBSERVED, Feature, coded, digest, observed
+from models.profile.observed import MINUTE, OBSERVED, Feature, coded, digest, observed
 from models.profile.told import Told
 from models.profile.words import MOST_REASONS, Reason, reason, texts_of, told_from
 
@@ -386,7 +381,12 @@ class Learned:
         out.findings.append(finding)
         out.received[finding.id] = received
         out.undated |= set() if dated else {finding.id}
-        received_us = int(received.timestamp()) * 1_000_000 + received.microsecond
         self.runs.open[found.cluster, found.who] = Run(
-            finding.id, found.tick, found.events, finding.order[0], received_us, dated, found.tick
+            finding.id,
+            found.tick,
+            found.events,
+            finding.order[0],
+            unix_us(received),
+            dated,
+            found.tick,
         )

@@ -12,8 +12,7 @@ from typing import Final
 import polars as pl
 
 from models.profile.action_key import TOLD_APART
-
-MINUTE: Final = ("cluster", "tick", "who")
+from models.profile.observed import MINUTE
 
 _VALUES: Final = ("act", "network", "agent", "place")
 """Columns of a sighting that something about it is strange by; else all of the minute is shown."""
@@ -48,7 +47,7 @@ class Minute:
 
 def evidence_of(span: Span, strange: pl.DataFrame) -> pl.DataFrame:
     """Return the sightings that are strange, once each, in order, with what minute they are of."""
-    where = ["cluster", "tick", "who"]
+    where = list(MINUTE)
     rows = [
         span.said.select(*where, "row", pl.col(value).alias("about")).join(
             strange.select(*where, "about"), on=[*where, "about"], how="semi"

@@ -16,6 +16,7 @@ from detectors.message import printable
 from detectors.severity import LEVELS, Severity, in_context
 from detectors.sigma.rule import Level
 from ingest.ids import episode_id
+from ingest.unix_time import unix_us
 from models.profile.action_key import READ
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def finding_of(
     """
     cluster = event["orchestrator.cluster.name"] or ""
     time: datetime = event["@timestamp"]
-    micros = int(time.timestamp()) * 1_000_000 + time.microsecond
+    micros = unix_us(time)
     identifier = episode_id(detector.id, cluster, [strange.identity], micros)
     severity = _severity(detector, strange, event, site)
     full = dict.fromkeys(RELATED) | dict(event)

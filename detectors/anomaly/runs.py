@@ -14,6 +14,7 @@ import polars as pl
 
 from detectors.correlation.episode import Closed
 from models.profile.action_key import TICK_US
+from models.profile.observed import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -74,7 +75,7 @@ class Runs:
         keys = zip(minutes["cluster"], minutes["who"], strict=True)
         runs = [self.open.get(key) for key in keys]
         findings = pl.Series("finding", [run and run.finding for run in runs], dtype=pl.String)
-        named = minutes.select("cluster", "tick", "who").with_columns(findings)
+        named = minutes.select(MINUTE).with_columns(findings)
         return named.drop_nulls("finding")
 
     def end(self, findings: Collection[str]) -> Iterator[Closed]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from models.profile.budget import DAY_TICKS
+from models.profile.action_key import DAY_TICKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,6 @@ Separate from the learning, as that of correlations is; frames are Arrow IPC fil
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -14,6 +13,8 @@ import polars as pl
 from detectors.anomaly.learned import WAITING
 from detectors.anomaly.runs import Run  # noqa: TC001 - msgspec reads it
 from detectors.anomaly.verdicts import SavedVerdicts  # noqa: TC001 - msgspec reads it
+from detectors.columns import whole
+from models.packed import packed, unpacked
 from models.profile.action_key import CLUSTER, sightings_schema
 from models.profile.budget import Calibration  # noqa: TC001 - msgspec reads it
 from models.profile.counts import Counts
@@ -54,8 +55,8 @@ def save(state: Learned) -> SavedLearned:
         dict(sorted(state.passed.items())),
         {cluster: one.sorted() for cluster, one in sorted(state.calibrations.items())},
         state.counts.save(),
-        _packed(state.pending.sort(_ORDER)),
-        _packed(state.waiting.sort(WAITING.names())),
+        packed(state.pending.sort(_ORDER)),
+        packed(state.waiting.sort(WAITING.names())),
         state.drift.save(),
         [(cluster, who, run) for (cluster, who), run in sorted(state.runs.open.items())],
         sorted(state.blame.minutes),
@@ -71,8 +72,9 @@ def restore(saved: SavedLearned, state: Learned) -> bool:
     state.clusters, state.passed = dict(saved.clusters), dict(saved.passed)
     state.calibrations = dict(saved.calibrations)
     state.counts.restore(saved.counts)
-    state.pending = _fitting(_unpacked(saved.pending), sightings_schema(state.shown))
-    state.waiting = _unpacked(saved.waiting).select(WAITING.names())
+    # Exceptions may read other columns now.
+    state.pending = whole(unpacked(saved.pending), sightings_schema(state.shown))
+    state.waiting = unpacked(saved.waiting).select(WAITING.names())
     state.drift.restore(saved.drift)
     state.runs.open = {(cluster, who): run for cluster, who, run in saved.runs}
     state.blame.minutes = set(saved.blamed)
@@ -94,23 +96,3 @@ def begin_anew(state: Learned) -> None:
     if passed:
         ends = state.pending[CLUSTER].fill_null("").replace_strict(passed, return_dtype=pl.Int64)
         state.pending = state.pending.filter(state.pending["tick"] >= ends)
-
-
-def _fitting(saved: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-    """Return sightings with the columns that exceptions read now; nothing is known of new ones."""
-    missing = [
-        pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in schema.items()
-        if name not in saved.columns
-    ]
-    return saved.with_columns(missing).select(schema.names())
-
-
-def _packed(frame: pl.DataFrame) -> bytes:
-    stream = BytesIO()
-    frame.rechunk().write_ipc(stream, compression="zstd", compat_level=pl.CompatLevel.oldest())
-    return stream.getvalue()
-
-
-def _unpacked(data: bytes) -> pl.DataFrame:
-    return pl.read_ipc(BytesIO(data))

@@ -15,11 +15,10 @@ from detectors.anomaly.learned import Learned, Learning
 from detectors.anomaly.report import SHOWN
 from detectors.anomaly.spans import SPAN_TICKS
 from models.profile.action_key import CLUSTER, TICK_US
-from models.profile.budget import DAY_TICKS
 from models.profile.model import PROFILE_COLUMNS
 from models.profile.observed import digest
 from models.profile.profile import ClusterProfile, Profile
-from models.profile.rarity import AFTER_200_EVENTS, Known
+from models.profile.rarity import AFTER_A_DAY
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,7 +36,7 @@ CUT_ROWS: Final = 65_536
 AT_ONCE: Final = Learning(hold_ticks=SPAN_TICKS)
 """Nobody waits for findings."""
 
-FOR_DAYS: Final = replace(AT_ONCE, known=Known(AFTER_200_EVENTS.events, DAY_TICKS))
+FOR_DAYS: Final = replace(AT_ONCE, known=AFTER_A_DAY)
 """As a service judges, which has seen days: an identity is known after one."""
 
 

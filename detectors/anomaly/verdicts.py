@@ -19,7 +19,6 @@ identity was not trusted are not held. Rules are never silenced: that is what ex
 from __future__ import annotations
 
 from collections import Counter
-from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -28,16 +27,16 @@ import polars as pl
 from detectors.anomaly.decisions import Decision, Decisions
 from detectors.anomaly.detector import UNUSUAL_IDENTITY
 from ingest.verdict import Choice
-from models.profile.action_key import CLUSTER, READ, TICK_US, sightings_schema
-from models.profile.observed import OBSERVED, coded, digest, observed
+from models.packed import packed, unpacked
+from models.profile.action_key import CLUSTER, DATASET, DAY_TICKS, READ, TICK_US, sightings_schema
+from models.profile.observed import MINUTE, OBSERVED, coded, digest, observed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from models.profile.counts import Counts
 
-_DAY_TICKS: Final = 1_440
-_IS_AUDIT: Final = pl.col("event.dataset") == "kubernetes.audit"
+_IS_AUDIT: Final = pl.col("event.dataset") == DATASET
 _AS_SIGHTING: Final = (
     (pl.col("@timestamp").to_physical() // TICK_US).alias("tick"),
     pl.lit(1, pl.UInt32).alias("count"),
@@ -61,7 +60,6 @@ _AT_ONCE: Final = 10
 """Times so many flagged events may wait for the watermark: only then it is known which go."""
 
 _ACCEPTING: Final = (Choice.FALSE_POSITIVE, Choice.BENIGN)
-_MINUTE: Final = ("cluster", "tick", "who")
 _SAME: Final = ("who", "feature", "context_0", "value")
 """What makes an observation the same in another minute; an identity is of one cluster."""
 
@@ -180,13 +178,13 @@ class Verdicts:
                 accepted.append(decision.finding)
             elif decision.choice is Choice.TRUE_POSITIVE:
                 who = held["who"].unique().sort().to_list()
-                until = tick + DISTRUSTED_DAYS * _DAY_TICKS
+                until = tick + DISTRUSTED_DAYS * DAY_TICKS
                 self.distrusted[decision.finding] = Distrust(decision.cluster, who, until)
         return accepted
 
     def _held_by(self, decision: Decision, tick: int) -> pl.DataFrame:
         """Return what a finding keeps out, under HELD: a profile's its minutes, a rule's events."""
-        oldest = tick - HELD_DAYS * _DAY_TICKS
+        oldest = tick - HELD_DAYS * DAY_TICKS
         timely = pl.col("tick").is_between(oldest, tick, closed="left")
         if _is_profiles(decision):
             of_cluster = pl.col("cluster") == decision.cluster
@@ -245,10 +243,10 @@ class Verdicts:
         """
         if findings.is_empty():
             return
-        same = [*_MINUTE, "feature", "context_0", "value"]
+        same = [*MINUTE, "feature", "context_0", "value"]
         strange = rare.select(same).unique().with_columns(pl.lit(value=True).alias("strange"))
         found = (
-            seen.join(findings, on=_MINUTE)
+            seen.join(findings, on=MINUTE)
             .join(strange, on=same, how="left")
             .with_columns(pl.col("strange").fill_null(value=False))
             .filter((pl.col("learnable") > 0) | pl.col("strange"))
@@ -262,12 +260,12 @@ class Verdicts:
         Parameters
             flagged: ``cluster``, ``tick``, ``who`` of minutes over the threshold.
         """
-        minutes = flagged.select(_MINUTE)
+        minutes = flagged.select(MINUTE)
         who = {who for one in self.distrusted.values() if tick < one.until for who in one.who}
         if not who:
             return minutes
         distrusted = pl.col("who").is_in(pl.Series(sorted(who), dtype=pl.UInt64).implode())
-        return pl.concat([minutes, seen.filter(distrusted).select(_MINUTE)]).unique()
+        return pl.concat([minutes, seen.filter(distrusted).select(MINUTE)]).unique()
 
     def _forget(self, clusters: Collection[int], tick: int) -> None:
         """Let go of what is over in some clusters, and of flagged events beyond the bound."""
@@ -279,7 +277,7 @@ class Verdicts:
         if self.accepted.height:
             own = pl.Series(sorted(clusters), dtype=pl.UInt64)
             others = ~pl.col("cluster").is_in(own.implode())
-            lasting = pl.col("last") > tick - ACCEPTED_DAYS * _DAY_TICKS
+            lasting = pl.col("last") > tick - ACCEPTED_DAYS * DAY_TICKS
             self.accepted = self.accepted.filter(others | lasting)
         if self.flagged.height > self.limit_rows:
             # Only of minutes that were scored: of what is to come it depends on batches how much
@@ -306,9 +304,9 @@ class Verdicts:
         return SavedVerdicts(
             self.decisions.due,
             dict(sorted(self.decisions.newest_us.items())),
-            _packed(self.held.sort(HELD.names())),
-            _packed(self.flagged.sort("tick", "event.id")),
-            _packed(self.accepted.sort(ACCEPTED.names())),
+            packed(self.held.sort(HELD.names())),
+            packed(self.flagged.sort("tick", "event.id")),
+            packed(self.accepted.sort(ACCEPTED.names())),
             dict(sorted(self.distrusted.items())),
         )
 
@@ -317,7 +315,7 @@ class Verdicts:
         self.decisions.due = list(saved.due)
         self.decisions.newest_us = dict(saved.newest_us)
         frames = (saved.held, saved.flagged, saved.accepted)
-        self.held, self.flagged, self.accepted = (pl.read_ipc(BytesIO(data)) for data in frames)
+        self.held, self.flagged, self.accepted = (unpacked(data) for data in frames)
         self.distrusted = dict(saved.distrusted)
 
 
@@ -327,9 +325,3 @@ def _is_profiles(decision: Decision) -> bool:
 
 def _none_of(column: str, rows: pl.Expr) -> pl.Expr:
     return pl.when(rows).then(pl.lit(0, pl.UInt32)).otherwise(column).alias(column)
-
-
-def _packed(frame: pl.DataFrame) -> bytes:
-    stream = BytesIO()
-    frame.rechunk().write_ipc(stream, compression="zstd", compat_level=pl.CompatLevel.oldest())
-    return stream.getvalue()

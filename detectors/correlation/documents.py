@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from detectors.columns import whole
 from detectors.correlation.rows import where
 from detectors.known_columns import KNOWN_DTYPES
 from ingest.received import CLOCK_AHEAD, NO_TIME
@@ -72,12 +73,8 @@ class Documents:
 
     def _shown(self, events: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
         have = frozenset(events.columns)
-        if have.issuperset(self._columns):
-            return events[self._columns][rows]
         present = [name for name in self._columns if name in have]
-        missing = (name for name in self._columns if name not in have)
-        nothing = [pl.lit(None, dtype=KNOWN_DTYPES[name]).alias(name) for name in missing]
-        return events[present][rows].with_columns(nothing)[self._columns]
+        return whole(events[present][rows], self._schema)
 
     def _with(self, wanted: pl.Series) -> Iterator[pl.DataFrame]:
         """Yield all that is held of some events."""
@@ -125,8 +122,5 @@ class Documents:
 
     def restore(self, frame: pl.DataFrame) -> None:
         """Take up what `frame` gave; columns that were not kept then are empty."""
-        known = [name for name in self._columns if name in frame.columns]
-        missing = [name for name in self._columns if name not in frame.columns]
-        nothing = [pl.lit(None, dtype=KNOWN_DTYPES[name]).alias(name) for name in missing]
-        full = frame.select(known).with_columns(nothing).select(self._columns)
+        full = whole(frame, self._schema)
         self.held = [full] if full.height else []

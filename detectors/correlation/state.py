@@ -6,7 +6,6 @@ its content hash, so that one that was changed starts anew and the others keep t
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -15,6 +14,7 @@ import polars as pl
 from detectors.correlation.episode import Episode  # noqa: TC001 - msgspec reads it
 from detectors.correlation.first_seen import GROUPS, SEEN, Memory
 from detectors.correlation.signals import SIGNALS
+from models.packed import packed, unpacked
 
 if TYPE_CHECKING:
     from detectors.correlation.fold import OverTime
@@ -54,12 +54,12 @@ def save(state: OverTime) -> SavedOverTime:
         state.folded_us,
         state.latest_us,
         state.since_bound,
-        _packed(state.pending.sort(_ORDER)),
-        _packed(pl.concat([_EMPTY, *state.tails.values()]).sort(_ORDER)),
-        _packed(state.waiting.sort(_ORDER)),
-        _packed(state.memory.seen.sort(SEEN.names())),
-        _packed(state.memory.groups.sort(GROUPS.names())),
-        _packed(state.documents.frame().sort("event.id")),
+        packed(state.pending.sort(_ORDER)),
+        packed(pl.concat([_EMPTY, *state.tails.values()]).sort(_ORDER)),
+        packed(state.waiting.sort(_ORDER)),
+        packed(state.memory.seen.sort(SEEN.names())),
+        packed(state.memory.groups.sort(GROUPS.names())),
+        packed(state.documents.frame().sort("event.id")),
         [(c, key, state.episodes.open[c, key]) for c, key in sorted(state.episodes.open)],
     )
 
@@ -82,19 +82,19 @@ def restore(saved: SavedOverTime, state: OverTime) -> None:
     state.clusters = {name: number for number, name in enumerate(saved.clusters)}
     state.folded_us, state.latest_us = list(saved.folded_us), list(saved.latest_us)
     state.since_bound = saved.since_bound
-    state.pending = _renumbered(_unpacked(saved.pending), units, correlations).select(
+    state.pending = _renumbered(unpacked(saved.pending), units, correlations).select(
         SIGNALS.names()
     )
-    tails = _renumbered(_unpacked(saved.tails), units, correlations)
+    tails = _renumbered(unpacked(saved.tails), units, correlations)
     state.take_tails(tails.select(SIGNALS.names()))
-    state.waiting = _renumbered(_unpacked(saved.waiting), units, correlations).select(
+    state.waiting = _renumbered(unpacked(saved.waiting), units, correlations).select(
         SIGNALS.names()
     )
     state.memory = Memory(
-        _renumbered(_unpacked(saved.seen), units, {}),
-        _renumbered(_unpacked(saved.groups), units, {}),
+        _renumbered(unpacked(saved.seen), units, {}),
+        _renumbered(unpacked(saved.groups), units, {}),
     )
-    state.documents.restore(_unpacked(saved.documents))
+    state.documents.restore(unpacked(saved.documents))
     state.episodes.open = {
         (correlations[own], key): episode
         for own, key, episode in saved.episodes
@@ -122,13 +122,3 @@ def _renumbered(
         return kept
     via = pl.col("via").replace_strict(correlations, default=None, return_dtype=pl.UInt32)
     return kept.with_columns(via)
-
-
-def _packed(frame: pl.DataFrame) -> bytes:
-    stream = BytesIO()
-    frame.rechunk().write_ipc(stream, compression="zstd")
-    return stream.getvalue()
-
-
-def _unpacked(data: bytes) -> pl.DataFrame:
-    return pl.read_ipc(BytesIO(data))

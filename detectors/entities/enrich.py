@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from detectors.columns import nulls_of
 from detectors.entities.recall_caller import caller_columns
 from detectors.entities.recall_change import policy_columns, rights_columns
 from detectors.entities.recall_demand import demand_columns
@@ -134,11 +135,8 @@ def recalled_of(
         if needed:
             answer = part.answer(asked, memory, needed, around)
             found |= {name: answer[name] for name in needed if name in answer.columns}
-    nothing = [
-        pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in RECALLED_DTYPES.items()
-        if name in wanted and name not in found
-    ]
+    missing = [name for name in RECALLED_DTYPES if name in wanted and name not in found]
+    nothing = nulls_of(missing, RECALLED_DTYPES)
     known = asked.select("row").hstack(list(found.values())).with_columns(nothing)
     return known.select(name for name in RECALLED_DTYPES if name in wanted)
 

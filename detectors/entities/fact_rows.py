@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from detectors.entities.process_facts import JOINED_COLUMNS
 from detectors.entities.relation import NUMBERS
+from ingest.formats.seen import Dataset
 from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from detectors.entities.relation import Relation
 
@@ -79,13 +79,14 @@ _NAMES: Final = {
     "verbs": "trailwarden.rbac.verbs",
     "aggregates": "trailwarden.rbac.aggregates_to",
 }
-FACT_COLUMNS: Final = frozenset({*JOINED_COLUMNS, *_NAMES.values()})
-"""Columns of events that facts are made of."""
+AUDITED_COLUMNS: Final = frozenset(_NAMES.values())
+"""Columns of events that facts of the audit log are made of."""
+
+AUDIT: Final = str(Dataset.AUDIT)
 
 _SAID_OF: Final = ("cluster", "time", "seen", "event")
 _CALL: Final = ("user", "identity", "credential", "address", "agent")
 _SOURCE: Final = ("cluster", "subject", "time", "seen", "event")
-_AUDIT: Final = "kubernetes.audit"
 
 
 def audited(events: pl.DataFrame) -> pl.DataFrame:
@@ -96,16 +97,24 @@ def audited(events: pl.DataFrame) -> pl.DataFrame:
     rows = events.select(
         time.alias("time"),
         pl.coalesce(received, time).alias("seen"),
-        *(
-            (pl.col(name) if name in held else pl.lit(None, DTYPES[name])).alias(short)
-            for short, name in _NAMES.items()
-        ),
+        *named(held, _NAMES),
     )
     wanted = rows.select(
-        ((pl.col("dataset") == _AUDIT) & pl.col("time").is_not_null()).alias("wanted")
+        ((pl.col("dataset") == AUDIT) & pl.col("time").is_not_null()).alias("wanted")
     ).to_series()
     # A mask over all columns costs more than all that follows: most often there is nothing to drop.
     return rows if wanted.all() else rows.filter(wanted.fill_null(value=False))
+
+
+def named(held: Collection[str], names: Mapping[str, str]) -> Iterator[pl.Expr]:
+    """Yield columns by their short names; null for those that a frame does not have.
+
+    Parameters
+        held: the columns of the frame.
+        names: short name -> column.
+    """
+    for short, name in names.items():
+        yield (pl.col(name) if name in held else pl.lit(None, DTYPES[name])).alias(short)
 
 
 def calls_of(rows: pl.DataFrame) -> pl.DataFrame:

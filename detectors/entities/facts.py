@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import polars as pl
 
 from detectors.entities.demand_facts import DEMAND, demand_facts
-from detectors.entities.fact_rows import FACTS, audited, calls_of, no_facts, rows_of
+from detectors.entities.fact_rows import (
+    AUDITED_COLUMNS,
+    FACTS,
+    audited,
+    calls_of,
+    no_facts,
+    rows_of,
+)
 from detectors.entities.identity_facts import (
     SECRET,
     TOKEN,
@@ -30,7 +37,7 @@ from detectors.entities.pod_facts import (
     pod_facts,
     workload_facts,
 )
-from detectors.entities.process_facts import joined_facts
+from detectors.entities.process_facts import JOINED_COLUMNS, joined_facts
 from detectors.entities.relation import GRAIN_S
 from detectors.entities.rights_facts import (
     RIGHTS,
@@ -45,7 +52,10 @@ if TYPE_CHECKING:
 
     _Extract: TypeAlias = Callable[[pl.DataFrame], Iterator[pl.DataFrame]]
 
-__all__ = ["FACTS", "facts_of"]
+__all__ = ["FACTS", "FACT_COLUMNS", "facts_of"]
+
+FACT_COLUMNS: Final = AUDITED_COLUMNS | JOINED_COLUMNS
+"""Columns of events that facts are made of."""
 
 _READS: Final = ("get", "list", "watch")
 _WRITES: Final = ("create", "update", "patch", "delete", "deletecollection")

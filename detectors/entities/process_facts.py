@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from detectors.entities.relation import GONE_PREFIX, JOINT, NOTHING, NUMBERS, Relation
+from detectors.entities.fact_rows import AUDIT, facts, named
+from detectors.entities.relation import GONE_PREFIX, JOINT, NOTHING, Relation
 from ingest.formats.seen import Action, Dataset
-from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,14 +56,12 @@ PATIENCE_US: Final = 5_000_000
 MOST_COMMAND: Final = 256
 """Characters of a command that are compared."""
 
-_AUDIT: Final = "kubernetes.audit"
 _MINUTE_US: Final = 60_000_000
 _DATASET: Final = pl.col("event.dataset")
 _ACTION: Final = pl.col("event.action")
 _TYPE: Final = pl.col("orchestrator.resource.type")
 _SUBRESOURCE: Final = pl.col("kubernetes.audit.objectRef.subresource")
 _STAGE: Final = pl.col("kubernetes.audit.stage")
-_ENTERS: Final = (str(Action.PROCESS_START),)
 _KUBELET: Final = r"/proxy/(exec|run|attach)/([^/]+)/([^/]+)/"
 _FIRST_CONTAINER: Final = "$.spec.ephemeralContainers[0].name"
 
@@ -127,7 +125,7 @@ def joined_facts(events: pl.DataFrame) -> Iterator[pl.DataFrame]:
         events: under EVENT_SCHEMA; columns that are missing count as null.
     """
     marks = _columns(events, {name: name for name in _MARKS})
-    audited = marks.select((_DATASET == _AUDIT).fill_null(value=False)).to_series()
+    audited = marks.select((_DATASET == AUDIT).fill_null(value=False)).to_series()
     if audited.any():
         yield _alive(events, audited)
         entered = marks.select(_ENTERED.fill_null(value=False)).to_series()
@@ -141,7 +139,7 @@ def joined_facts(events: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 
 _ENTERED: Final = (
-    (_DATASET == _AUDIT)
+    (_DATASET == AUDIT)
     & (pl.col("event.outcome") == "success")
     & (
         (_ACTION.is_in(["exec", "attach"]) & (_TYPE == "pods"))
@@ -152,18 +150,14 @@ _ENTERED: Final = (
 )
 _STARTED: Final = (
     _DATASET.is_in(list(SENSORS))
-    & _ACTION.is_in(list(_ENTERS))
+    & (str(Action.PROCESS_START) == _ACTION)
     & (pl.col("event.outcome") != "failure")
 )
 
 
 def _columns(events: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
     """Return columns by short names."""
-    held = set(events.columns)
-    return events.select(
-        (pl.col(name) if name in held else pl.lit(None, DTYPES[name])).alias(short)
-        for short, name in names.items()
-    )
+    return events.select(named(frozenset(events.columns), names))
 
 
 def _rows(events: pl.DataFrame, names: dict[str, str], wanted: pl.Series) -> pl.DataFrame:
@@ -179,19 +173,6 @@ def _rows(events: pl.DataFrame, names: dict[str, str], wanted: pl.Series) -> pl.
     return told.filter(pl.col("time").is_not_null()) if told["time"].null_count() else told
 
 
-def _facts(rows: pl.DataFrame, relation: Relation, subject: pl.Expr, what: pl.Expr) -> pl.DataFrame:
-    told = rows.select(
-        "cluster",
-        pl.lit(NUMBERS[relation], pl.UInt8).alias("relation"),
-        subject.alias("subject"),
-        what.alias("object"),
-        "time",
-        "seen",
-        "event",
-    )
-    return told.filter(pl.col("subject").is_not_null() & pl.col("object").is_not_null())
-
-
 def _alive(events: pl.DataFrame, audited: pl.Series) -> pl.DataFrame:
     """Return that a cluster's audit log was alive, once in each minute that it was."""
     said = _columns(events, {name: _SAID[name] for name in ("cluster", "event")})
@@ -203,7 +184,7 @@ def _alive(events: pl.DataFrame, audited: pl.Series) -> pl.DataFrame:
         .agg(pl.col("time").min(), pl.col("event").get(pl.col("time").arg_min()))
     )
     told = first.with_columns(pl.col("time").alias("seen"))
-    return _facts(told, Relation.AUDIT_SEEN, pl.lit(AUDIT_LOG), pl.lit(NOTHING))
+    return facts(told, pl.lit(AUDIT_LOG), {Relation.AUDIT_SEEN: pl.lit(NOTHING)})
 
 
 AUDIT_LOG: Final = "audit log"
@@ -228,9 +209,9 @@ def _sessions(asked: pl.DataFrame) -> Iterator[pl.DataFrame]:
         _session(),
         ignore_nulls=False,
     )
-    yield _facts(rows, Relation.POD_SESSION, POD, what)
+    yield facts(rows, POD, {Relation.POD_SESSION: what})
     begun = rows.filter((pl.col("stage") == "ResponseStarted") & pl.col("call").is_null())
-    yield _facts(begun, Relation.AUDIT_EXEC, pl.lit(AUDIT_LOG), pl.lit(NOTHING))
+    yield facts(begun, pl.lit(AUDIT_LOG), {Relation.AUDIT_EXEC: pl.lit(NOTHING)})
 
 
 def _of_kubelet(asked: pl.DataFrame) -> pl.DataFrame:
@@ -277,4 +258,4 @@ def _processes(ran: pl.DataFrame) -> pl.DataFrame:
     )
     above = pl.when(OF_RUNTIME).then(outside).otherwise(PARENT_KEY)
     later = pods.with_columns(pl.col("time") + PATIENCE_US)
-    return _facts(later, Relation.PROCESS_PARENT, KEY, pl.concat_str(POD, above, separator=JOINT))
+    return facts(later, KEY, {Relation.PROCESS_PARENT: pl.concat_str(POD, above, separator=JOINT)})

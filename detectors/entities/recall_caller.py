@@ -69,7 +69,7 @@ def caller_columns(
     if any(name.startswith(_MINTED) for name in wanted):
         in_full = PREFIX + "credential.minted_chain" in wanted
         parts.append(minted(questions, memory, held, in_full=in_full))
-    if any(name.startswith(_TOKEN_POD) for name in wanted):
+    if not unbound and any(name.startswith(_TOKEN_POD) for name in wanted):
         parts.append(_token_pod(questions, held, memory, hidden))
     ages = any(name.startswith(_HABITS) for name in wanted)
     if ages:
@@ -141,8 +141,6 @@ def _token_pod(
 ) -> pl.DataFrame:
     """Return where the pod of a token is, and whether the call came from elsewhere."""
     keys = questions.select("at", "time", "uid", "address", pl.col("pod").alias("key"))
-    if keys["key"].null_count() == keys.height:
-        return _no_token_pods(keys.height)
     told = keys
     for relation, name in (
         (Relation.POD_UID, "held_uid"),
@@ -186,13 +184,3 @@ def _node_addresses(pods: pl.DataFrame, memory: EntityMemory) -> pl.Series:
     called = every(held, Relation.IDENTITY_ADDRESS, kubelets).select("at", "object")
     known = pl.concat([reported, called]).group_by("at").agg("object")
     return nodes.join(known, on="at", how="left", maintain_order="left")["object"]
-
-
-def _no_token_pods(height: int) -> pl.DataFrame:
-    nothing = {
-        PREFIX + "token_pod.addresses": pl.List(pl.String()),
-        PREFIX + "token_pod.node": pl.String(),
-        PREFIX + "token_pod.exists": pl.Boolean(),
-        PREFIX + "token_off_pod": pl.Boolean(),
-    }
-    return pl.DataFrame({name: pl.Series([None] * height, dtype=t) for name, t in nothing.items()})

@@ -109,7 +109,8 @@ def asks_of_processes(wanted: Iterable[str]) -> bool:
 def process_columns(events: pl.DataFrame, memory: EntityMemory) -> pl.DataFrame:
     """Return what is recalled of the processes that ``events`` (ASKED in enrich.py) are about.
 
-    Facts up to PATIENCE_US after each event are in the memory.
+    None of the columns where no event is about a process. Facts up to PATIENCE_US after each event
+    are in the memory.
     """
     seen = events.filter(
         pl.col("dataset").is_in(list(SENSORS)) & (pl.col("type") == "pods") & POD.is_not_null()
@@ -128,13 +129,12 @@ def process_columns(events: pl.DataFrame, memory: EntityMemory) -> pl.DataFrame:
         _FIRST.alias("first"),
         pl.col("terminal").is_not_null().alias("at_terminal"),
     )
-    rows = events.select("row")
     if seen.is_empty():
-        return _nothing(rows.height)
+        return events.select()
     placed = _placed(seen, memory)
     sessions = _sessions(placed, memory)
     told = _humans(placed, sessions).join(_unaudited(placed, sessions, memory), on="row")
-    joined = rows.join(told, on="row", how="left", maintain_order="left")
+    joined = events.select("row").join(told, on="row", how="left", maintain_order="left")
     return joined.select(*_HUMAN, _UNAUDITED)
 
 
@@ -334,13 +334,4 @@ def _unaudited(placed: pl.DataFrame, sessions: pl.DataFrame, memory: EntityMemor
     return placed.select(
         "row",
         pl.when(is_asked).then(~pl.col("row").is_in(told.implode())).alias(_UNAUDITED),
-    )
-
-
-def _nothing(height: int) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            name: pl.Series([None], dtype=RECALLED_DTYPES[name]).new_from_index(0, height)
-            for name in (*_HUMAN, _UNAUDITED)
-        }
     )

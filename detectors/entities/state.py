@@ -7,7 +7,6 @@ this process's Polars; where another one hashes otherwise, they are made anew fr
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +14,7 @@ import polars as pl
 
 from detectors.entities.facts import FACTS
 from detectors.entities.table import Table, hashed
+from models.packed import packed, unpacked
 
 if TYPE_CHECKING:
     from detectors.entities.memory import EntityMemory
@@ -100,20 +100,13 @@ def _rekeyed(frame: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
 
 
 def _packed(frame: pl.DataFrame) -> bytes:
-    """Return a frame as an Arrow IPC file that only its values decide.
-
-    Texts as offsets into one buffer: views point wherever they came from. And no nulls, behind
-    which anything may stand.
-    """
+    """Return a frame as `packed` does, without nulls."""
     lag = [pl.col("lag").fill_null(_NULL)] if "lag" in frame.columns else []
-    plain = frame.with_columns(lag)
-    stream = BytesIO()
-    plain.rechunk().write_ipc(stream, compression="zstd", compat_level=pl.CompatLevel.oldest())
-    return stream.getvalue()
+    return packed(frame.with_columns(lag))
 
 
 def _unpacked(data: bytes) -> pl.DataFrame:
-    frame = pl.read_ipc(BytesIO(data))
+    frame = unpacked(data)
     if "lag" not in frame.columns:
         return frame
     return frame.with_columns(pl.when(pl.col("lag") != _NULL).then("lag").alias("lag"))

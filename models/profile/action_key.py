@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from ingest.formats.seen import Dataset
 from ingest.schema import DTYPES
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 TICK_US: Final = 60_000_000
 """Scoring tick: a minute of event time."""
+
+DAY_TICKS: Final = 1_440
 
 CLUSTER: Final = "orchestrator.cluster.name"
 NAMESPACE: Final = "orchestrator.namespace"
@@ -49,7 +52,7 @@ COUNTED: Final = pl.Schema(
 """``tick`` is the number of the minute since 1970; ``count`` events, ``flagged`` of which must
 not be learned; ``order`` places the first of them within its tick."""
 
-DATASET: Final = "kubernetes.audit"
+DATASET: Final = str(Dataset.AUDIT)
 _ROW_BITS: Final = 20
 _TIE_BITS: Final = 16
 """A minute has under 2^26 microseconds. The rest of 64 bits orders events of one microsecond by the

@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 import polars as pl
 
+from models.profile.action_key import DAY_TICKS
 from models.profile.tail import Tail, fit_tail
 
-DAY_TICKS: Final = 1_440
 FIRST_MINUTES: Final = 500
 """Identity's minutes that must have been scored before there is a threshold at all: 500 make a top
 3 % of 15 scores."""

@@ -7,11 +7,12 @@ a snapshot holds and a lookup reads. What is rare is decided elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Final
 
 import polars as pl
 
+from models.packed import packed, unpacked
+from models.profile.action_key import DAY_TICKS
 from models.profile.observed import LEVELS, PERSONAL
 
 TOTAL: Final = 0
@@ -35,8 +36,7 @@ COUNTS: Final = pl.Schema(
 an identity ``new`` values became normal on event day ``day``."""
 
 _PAIR: Final = ("context", "value")
-_DAY_TICKS: Final = 1_440
-HALF_LIFE_TICKS: Final = 14 * _DAY_TICKS
+HALF_LIFE_TICKS: Final = 14 * DAY_TICKS
 """Two weeks: work that comes weekly is remembered, one that ended is forgotten."""
 
 _BEGAN: Final = 29_453_760
@@ -141,7 +141,7 @@ class Counts:
             values,
             held.tail(contexts.height),
             self.growth(tick),
-            _Day(tick // _DAY_TICKS, known_events),
+            _Day(tick // DAY_TICKS, known_events),
         )
         summed = gained.select(
             *_PAIR,
@@ -184,13 +184,11 @@ class Counts:
 
     def save(self) -> bytes:
         """Return the counts as an Arrow file, the same for the same counts."""
-        stream = BytesIO()
-        self.rows.sort(_PAIR).rechunk().write_ipc(stream, compression="zstd")
-        return stream.getvalue()
+        return packed(self.rows.sort(_PAIR))
 
     def restore(self, data: bytes) -> None:
         """Take up what `save` gave."""
-        self._take(pl.read_ipc(BytesIO(data)).select(COUNTS.names()))
+        self._take(unpacked(data).select(COUNTS.names()))
 
 
 def _keys(pairs: pl.DataFrame) -> pl.Series:

@@ -7,10 +7,11 @@ another population).
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Final
 
 import polars as pl
+
+from models.packed import packed, unpacked
 
 DRIFT: Final = pl.Schema(
     {"cluster": pl.UInt64(), "feature": pl.UInt8(), "day": pl.Int64(), "psi": pl.Float64()}
@@ -76,13 +77,13 @@ class Drift:
     def save(self) -> tuple[bytes, bytes, bytes, dict[int, int]]:
         """Return all as bytes, the same for the same."""
         frames = (self.today.sort(_VALUE), self.past.sort(_VALUE), self.shown.sort(DRIFT.names()))
-        today, past, shown = (_packed(frame) for frame in frames)
+        today, past, shown = (packed(frame) for frame in frames)
         return today, past, shown, dict(sorted(self.days.items()))
 
     def restore(self, saved: tuple[bytes, bytes, bytes, dict[int, int]]) -> None:
         """Take up what `save` gave."""
         today, past, shown, days = saved
-        self.today, self.past, self.shown = (pl.read_ipc(BytesIO(d)) for d in (today, past, shown))
+        self.today, self.past, self.shown = (unpacked(d) for d in (today, past, shown))
         self.days = dict(days)
 
 
@@ -111,9 +112,3 @@ def _bounded(held: pl.DataFrame) -> pl.DataFrame:
     if held.height <= MOST_VALUES:
         return held
     return held.sort("minutes", *_VALUE).tail(MOST_VALUES)
-
-
-def _packed(frame: pl.DataFrame) -> bytes:
-    stream = BytesIO()
-    frame.rechunk().write_ipc(stream, compression="zstd")
-    return stream.getvalue()

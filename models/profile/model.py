@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final, Self
 import polars as pl
 
 from models.profile import rarity
-from models.profile.action_key import CLUSTER, DATASET, READ, TICK_US, sightings
-from models.profile.budget import DAY_TICKS
+from models.profile.action_key import CLUSTER, DATASET, DAY_TICKS, READ, TICK_US, sightings
 from models.profile.counts import Counts
 from models.profile.observed import (
     FEATURES,
+    MINUTE,
     Feature,
     coded,
     hour_of,
@@ -41,7 +41,6 @@ LEARNED_FEATURES: Final = tuple(
 )
 """What is counted, and in which contexts: a profile of other contexts says nothing of these."""
 
-_MINUTE: Final = ("cluster", "tick", "who")
 _TOLD_BY: Final[Mapping[Feature, str]] = {
     Feature.NETWORK: "network",
     Feature.AGENT: "agent",
@@ -90,8 +89,8 @@ class ProfileModel:
         scored = rarity.scores(contributed)
         return (
             _units(said, due)
-            .join(scored, on=_MINUTE, how="left")
-            .join(_reasons(contributed, rare, due), on=_MINUTE, how="left")
+            .join(scored, on=MINUTE, how="left")
+            .join(_reasons(contributed, rare, due), on=MINUTE, how="left")
             .with_columns(
                 pl.col("score").fill_null(0.0),
                 pl.col("reasons").fill_null(pl.lit([], pl.List(pl.String))),
@@ -136,18 +135,18 @@ def _named() -> tuple[pl.Expr, ...]:
 
 def _units(said: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
     named = due.select("tick", *_named()).drop("tick")
-    return said.select(_MINUTE).hstack(named).unique("unit", keep="first", maintain_order=True)
+    return said.select(MINUTE).hstack(named).unique("unit", keep="first", maintain_order=True)
 
 
 def _reasons(contributed: pl.DataFrame, rare: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
     """Return the weightiest contributions of each minute in words, with ``reasons``."""
-    keys = [*_MINUTE, "feature", "about", "bits"]
+    keys = [*MINUTE, "feature", "about", "bits"]
     first = rare.sort("row").unique(keys, keep="first").select(*keys, "row")
     told = contributed.filter(pl.col("rank") < MOST_REASONS).join(first, on=keys)
-    told = told.sort(*_MINUTE, "rank")
+    told = told.sort(*MINUTE, "rank")
     worded = told.hstack(texts_of(due[told["row"]]))
     said = pl.format("{} {}: {} bits", _what(), _text(told["tick"]), pl.col("bits").round(1))
-    return worded.group_by(_MINUTE, maintain_order=True).agg(said.alias("reasons"))
+    return worded.group_by(MINUTE, maintain_order=True).agg(said.alias("reasons"))
 
 
 def _what() -> pl.Expr:

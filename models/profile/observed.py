@@ -20,6 +20,7 @@ from models.network import network_of
 from models.profile.action_key import (
     CLUSTER,
     CODE,
+    DAY_TICKS,
     GROUPS,
     NAMESPACE,
     PATH,
@@ -92,6 +93,9 @@ PERSONAL: Final = tuple(one.feature.value for one in FEATURES if one.is_personal
 
 _OF_ORIGIN: Final = ("network", "agent", "who", "hour")
 """Values that do not depend on what was done."""
+
+MINUTE: Final = ("cluster", "tick", "who")
+"""What makes a minute of an identity: columns of OBSERVED."""
 
 LEVELS: Final = ("context_0", "context_1", "context_2")
 OBSERVED: Final = pl.Schema(
@@ -172,7 +176,7 @@ def _of_feature(coded: pl.DataFrame, one: Contexts) -> pl.LazyFrame:
     return coded.lazy().select(
         (pl.col("moment") ^ subject).alias("key"),
         pl.lit(one.feature.value, pl.UInt8).alias("feature"),
-        *("cluster", "tick", "who"),
+        *MINUTE,
         *(level.alias(name) for name, level in zip(LEVELS, levels, strict=True)),
         pl.col(one.value).alias("value"),
         pl.col(one.about).alias("about"),
@@ -181,14 +185,13 @@ def _of_feature(coded: pl.DataFrame, one: Contexts) -> pl.LazyFrame:
     )
 
 
-_DAY_TICKS: Final = 1_440
 _THURSDAY: Final = 3
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def hour_of(tick: int) -> str:
     """Return the hour of the week, UTC: ``Monday 09:00``. 1970 began on a Thursday."""
-    day, minute = divmod(tick, _DAY_TICKS)
+    day, minute = divmod(tick, DAY_TICKS)
     return f"{_DAYS[(day + _THURSDAY) % 7]} {minute // 60:02}:00"
 
 

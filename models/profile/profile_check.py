@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from models.profile.budget import DAY_TICKS, MOST_BITS, MOST_CORRECTION
+from models.profile.action_key import DAY_TICKS
+from models.profile.budget import MOST_BITS, MOST_CORRECTION
 from models.profile.counts import TOTAL
 from models.profile.drift import KEPT_DAYS, MOST_VALUES
 from models.profile.observed import Feature, digest

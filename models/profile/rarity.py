@@ -11,8 +11,9 @@ from typing import Final
 
 import polars as pl
 
+from models.profile.action_key import DAY_TICKS
 from models.profile.counts import TOTAL, Counts
-from models.profile.observed import FEATURES, LEVELS, PERSONAL, Feature
+from models.profile.observed import FEATURES, LEVELS, MINUTE, PERSONAL, Feature
 
 FLOOR_BITS: Final = 10.0
 """What is less rare than one in a thousand is no reason to wonder: many weak ones are none."""
@@ -24,8 +25,7 @@ yet a burst of one kind cannot drown another's single act."""
 KNOWN_EVENTS: Final = 200
 """Events after which an identity is known; until then its peers decide what is normal for it."""
 
-_DAY_TICKS: Final = 1_440
-HOURS_KNOWN_TICKS: Final = 14 * _DAY_TICKS
+HOURS_KNOWN_TICKS: Final = 14 * DAY_TICKS
 """Two weeks must have been seen before an hour of the week can be unusual."""
 
 CONTRIBUTIONS: Final = pl.Schema(
@@ -55,7 +55,8 @@ class Known:
 
 
 AFTER_200_EVENTS: Final = Known()
-_MINUTE: Final = ("cluster", "tick", "who")
+AFTER_A_DAY: Final = Known(ticks=DAY_TICKS)
+"""The same, and an event day: for whoever sees days."""
 _ABOUT_ACTS: Final = tuple(one.feature.value for one in FEATURES if one.about == "act")
 
 
@@ -136,16 +137,16 @@ def contributions(rare: pl.DataFrame) -> pl.DataFrame:
     each = (
         rare.with_columns(family.cast(pl.UInt8).alias("family"))
         .sort("bits", "feature", descending=[True, False])
-        .unique([*_MINUTE, "family", "about"], keep="first", maintain_order=True)
-        .sort(*_MINUTE, "bits", "feature", "about", descending=[False] * 3 + [True, False, False])
+        .unique([*MINUTE, "family", "about"], keep="first", maintain_order=True)
+        .sort(*MINUTE, "bits", "feature", "about", descending=[False] * 3 + [True, False, False])
     )
-    ranked = each.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).over(_MINUTE).alias("rank"))
+    ranked = each.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).over(MINUTE).alias("rank"))
     return ranked.filter(pl.col("rank") < MOST_REASONS).select(CONTRIBUTIONS.names())
 
 
 def scores(contributed: pl.DataFrame) -> pl.DataFrame:
     """Return the score of each identity's minute that something contributes to, under SCORES."""
     weight = 1.0 / (pl.col("rank") + 1).sqrt()
-    return contributed.group_by(_MINUTE, maintain_order=True).agg(
+    return contributed.group_by(MINUTE, maintain_order=True).agg(
         (pl.col("bits") * weight).sum().alias("score")
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from models.profile.action_key import DAY_TICKS
 from models.profile.observed import digest
 
 if TYPE_CHECKING:
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-TOLD_TICKS: Final = 30 * 1_440
+TOLD_TICKS: Final = 30 * DAY_TICKS
 """After thirty days it is told again: nobody may be left to remember the first time."""
 
 ENOUGH_PEERS: Final = 2
 """Members of a peer group of which the same was told: a third is no news, but a common cause: a
 deploy, an upgrade, a new namespace that every node reports from."""
 
-COMMON_TICKS: Final = 1_440
+COMMON_TICKS: Final = DAY_TICKS
 """For how long: a cause acts within a day. Who does the same next week has another."""
 
 _EACH: Final = ("who", "context_0", "context_1", "value")

@@ -14,7 +14,7 @@ from detectors.anomaly.runs import GAP_TICKS, MOST_TICKS
 from detectors.anomaly.spans import LONG_SPAN_TICKS, SPAN_TICKS
 from detectors.anomaly.state import SavedLearned, restore, save
 from ingest.verdict import Choice
-from models.profile.budget import DAY_TICKS
+from models.profile.action_key import DAY_TICKS
 from models.profile.observed import digest
 from tests.detectors.anomaly.judged import Said, batch_of
 from tests.detectors.anomaly.world import ACCOUNTS, QUIET_MINUTES, Act, at, frame, quiet, strange

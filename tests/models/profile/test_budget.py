@@ -7,7 +7,8 @@ from random import Random
 import msgspec
 import polars as pl
 
-from models.profile.budget import DAY_TICKS, FIRST_MINUTES, WARM_UP_TICKS, Calibration
+from models.profile.action_key import DAY_TICKS
+from models.profile.budget import FIRST_MINUTES, WARM_UP_TICKS, Calibration
 
 DAY = 20_000
 BEGIN = DAY * DAY_TICKS
