@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from worker.pace import Pace, Watch
 
 
-_MANY_SIGNALS: Final = 4_096
+MANY_WAITING: Final = 32_768
+"""Signals, and events of rules that ask, that wait in a partition: so many are folded at once."""
+
+_SHARE: Final = 10
+"""Folds that come for the time alone take at most one in so many seconds."""
 
 
 class Log(Protocol):
@@ -114,20 +118,21 @@ class Holdings:
     def release(self, numbers: Iterable[int], *, whole: bool) -> Released:
         """Fold over time what the watermarks have passed, where that is due.
 
-        A fold costs the same for one signal as for hundreds, so it waits for some, or a moment.
+        A fold of one event costs nearly as much as one of thousands, so it waits for many, or a
+        moment: the longer, the more folds take of the worker's time (`Pace.release_most_s`).
 
         Parameters
             whole: fold everywhere, as before a commit: what an offset makes certain is told then.
         """
-        now_s = self.watch.clock()
         out = Released()
         for number in numbers:
             partition = self.partitions.get(number)
             if partition is None or not partition.remembered.is_needed:
                 continue
-            is_due = now_s - partition.released_s >= self.pace.release_s
-            if whole or is_due or partition.remembered.waiting >= _MANY_SIGNALS:
-                out.extend(partition.release(now_s))
+            if whole or self._is_due(partition):
+                start_s = self.watch.clock()
+                out.extend(partition.release(start_s))
+                partition.release_took_s = self.watch.clock() - start_s
                 self._counts.note_evicted(number, partition.remembered.evicted)
             if whole:
                 self._note_learned(partition)
@@ -135,6 +140,13 @@ class Holdings:
             self._counts.silent[model] += count
             self.watch.log("silent-findings", model=model, findings=count)
         return out
+
+    def _is_due(self, partition: Partition) -> bool:
+        if partition.remembered.waiting >= MANY_WAITING:
+            return True
+        taken_s = _SHARE * sum(one.release_took_s for one in self.partitions.values())
+        wait_s = max(self.pace.release_s, min(taken_s, self.pace.release_most_s))
+        return self.watch.clock() - partition.released_s >= wait_s
 
     def _note_learned(self, partition: Partition) -> None:
         if learners := partition.remembered.learners:

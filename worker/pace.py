@@ -27,7 +27,10 @@ class Pace:
     revoke_deadline_s: float = 10.0
     release_s: float = 2.0
     """Signals over time wait for so long at most, once their watermark has passed, to be folded
-    together: a fold of one costs some milliseconds, as does a fold of hundreds."""
+    together: a fold of one costs tens of milliseconds, as does a fold of hundreds."""
+    release_most_s: float = 10.0
+    """So long they wait where folds of all partitions would otherwise take more than a tenth of the
+    worker's time: with many partitions, of which each says little."""
     max_ids: int = 2_000_000
     """Event ids remembered by one worker, about 200 MB; evictions are counted (design: Repeats)."""
 

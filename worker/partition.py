@@ -80,6 +80,8 @@ class Partition:
     remembered: Remembered = field(default_factory=nothing_remembered)
     released_s: float = 0.0
     """Monotonic time at which events over time were folded last."""
+    release_took_s: float = 0.0
+    """How long that took."""
 
     def memory(self, cluster: str) -> ClusterMemory:
         """Return a cluster's memory, a new one for a cluster not seen before."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from detectors.entities.enrich import recalled_of
-from detectors.entities.facts import FACTS, facts_of
+from detectors.entities.facts import FACT_COLUMNS, FACTS, facts_of
 from detectors.entities.followed import followed
 from detectors.entities.memory import BLOCK_ROWS, LIMIT_ROWS, EntityMemory
 from detectors.entities.recalled import RECALLED_DTYPES
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 CLUSTER: Final = "orchestrator.cluster.name"
 _SEQUENCE: Final = ("time", "event", "relation", "subject", "object")
+
+UNREAD_ROWS: Final = 65_536
+"""Events whose facts are not extracted yet: of a hundred it costs nearly what it costs of
+thousands, so small batches are read together."""
 
 
 class Entities:
@@ -45,7 +49,8 @@ class Entities:
         self.hidden_networks = tuple(hidden_networks)
         self.geography = geography
         self.clusters: dict[str, EntityMemory] = {}
-        self.pending = pl.DataFrame(schema=FACTS)
+        self._pending = pl.DataFrame(schema=FACTS)
+        self._unread: list[pl.DataFrame] = []
 
     def add(self, events: pl.DataFrame, late: pl.Series | None = None) -> None:
         """Take what a batch of events says; late ones enter nothing.
@@ -56,9 +61,29 @@ class Entities:
         """
         if late is not None and late.any():
             events = events.filter(~late)
-        facts = facts_of(events)
-        if facts.height:
-            self.pending = pl.concat([self.pending, facts])
+        if events.is_empty():
+            return
+        self._unread.append(events.select(name for name in events.columns if name in FACT_COLUMNS))
+        if sum(part.height for part in self._unread) > UNREAD_ROWS:
+            self._read()
+
+    @property
+    def pending(self) -> pl.DataFrame:
+        """The facts that wait for the watermark, under FACTS."""
+        self._read()
+        return self._pending
+
+    @pending.setter
+    def pending(self, facts: pl.DataFrame) -> None:
+        self._pending, self._unread = facts, []
+
+    def _read(self) -> None:
+        """Extract the facts of the events that were added since."""
+        if self._unread:
+            facts = facts_of(pl.concat(self._unread, how="diagonal", rechunk=True))
+            self._unread = []
+            if facts.height:
+                self._pending = pl.concat([self._pending, facts])
 
     def release(
         self,

@@ -5,6 +5,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from detectors.entities import ordered
+from detectors.entities.facts import facts_of
 from detectors.entities.ordered import Entities
 from detectors.entities.recalled import RECALLED_DTYPES
 from tests.detectors.entities.world import REPLICASETS, event, frame
@@ -350,6 +352,24 @@ def test_late_events_enter_nothing_and_clusters_know_nothing_of_each_other() -> 
         None,
         None,
     ]
+
+
+def test_small_batches_are_read_together_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def counted(events: pl.DataFrame) -> pl.DataFrame:
+        read.append(events.height)
+        return facts_of(events)
+
+    monkeypatch.setattr(ordered, "facts_of", counted)
+    monkeypatch.setattr(ordered, "UNREAD_ROWS", 3)
+    state = Entities()
+    for second in range(6):
+        state.add(frame([reported(second, f"10.0.0.{second}")]))
+    assert read == [4]
+    later = frame([used(20, "10.0.0.5")])
+    assert state.release(None, later)[PREFIX + "token_pod.addresses"].to_list() == [["10.0.0.5"]]
+    assert read == [4, 2]
 
 
 def test_only_what_the_watermark_of_its_cluster_passed_is_learned() -> None:
