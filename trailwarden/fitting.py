@@ -1,7 +1,7 @@
 """What `train` is asked for becomes fitted tables, with the time and the numbers that go with them.
 
-Separate from the command because there are two ways: the profile is learned day by day by the
-detector itself, all others are fitted to a whole frame.
+Separate from the command because there are two ways: the profile is learned in order of time by
+the detector itself, all others are fitted to a whole frame.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from models.learned import LEARNED_COLUMNS
 from models.profile.model import PROFILE_KIND
 from models.profile.profile_tables import to_tables
 from models.store import Window
-from trailwarden.training_source import SourceUnusableError, read_days, read_events
+from trailwarden.training_source import SourceUnusableError, read_events, read_in_order
+from worker.replay_span import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import polars as pl
 
+    from detectors.ruleset import Ruleset
     from models.store.kind import Tables
 
 _SERVICE: Final = timedelta(days=2)
@@ -42,6 +44,8 @@ class Wanted:
     seed: int
     hold_out: float
     """Share of the time, its end, on which the model is tried before it learns that too."""
+    rules: Ruleset | None
+    """What they find is not learned; only a profile asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +74,24 @@ def fitted(wanted: Wanted, step: Callable[[str], None]) -> Fitted:
 
 
 def _profile(wanted: Wanted, step: Callable[[str], None]) -> Fitted:
-    days = read_days(wanted.source, TRAINING_COLUMNS, wanted.cluster, wanted.between)
-    window = Window(start=days.start, end=days.end)
-    tried_from = days.after - (days.after - days.start) * wanted.hold_out
-    length = days.after - days.start
-    training = Training(unix_us(tried_from), FOR_DAYS if length >= _SERVICE else AT_ONCE)
-    for day, events in days:
-        share = max((day - days.start) / length, 0.0)
-        step(f"Learning {day:%Y-%m-%d} ({share:.0%} done, {training.events:,} events)")
+    columns = {*TRAINING_COLUMNS, *columns_of([wanted.rules] if wanted.rules else [])}
+    read = read_in_order(wanted.source, columns, wanted.cluster, wanted.between)
+    window = Window(start=read.start, end=read.end)
+    tried_from = read.after - (read.after - read.start) * wanted.hold_out
+    length = read.after - read.start
+    learning = FOR_DAYS if length >= _SERVICE else AT_ONCE
+    training = Training(unix_us(tried_from), learning, wanted.rules)
+    for time, events in read:
+        share = max((time - read.start) / length, 0.0)
+        step(f"Learning {time:%Y-%m-%d %H:%M} ({share:.0%} done, {training.events:,} events)")
         training.add(events)
-    end_us = unix_us(days.after)
+    end_us = unix_us(read.after)
     profile = training.profile(end_us)
     if not profile.clusters:
         raise SourceUnusableError(f"{wanted.source}: no requests to an API server to learn from")
     tried = training.tried(end_us).metrics() if wanted.hold_out else {}
     metrics = {"events": float(training.events), "clusters": float(len(profile.clusters)), **tried}
-    return Fitted(to_tables(profile), window, metrics, days.unread)
+    return Fitted(to_tables(profile), window, metrics, read.unread)
 
 
 def _whole(wanted: Wanted, step: Callable[[str], None]) -> Fitted:

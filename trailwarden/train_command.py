@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from detectors.sigma.errors import InvalidRulesError
 from models.learned import LEARNED
 from models.profile.model import PROFILE_KIND
 from models.store import (
@@ -30,14 +31,17 @@ from trailwarden.training_source import (
     told,
 )
 from worker.configuration import InvalidSettingsError, load_settings
+from worker.rulesets import load_ruleset
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from detectors.ruleset import Ruleset
     from models.store import Model
     from trailwarden.fitting import Fitted
+    from worker.configuration import Settings
 
 _LIBRARIES: Final = ("polars", "pyarrow")
 _OF_TRAINING: Final = ("scikit-learn", "numpy")
@@ -81,12 +85,15 @@ def run_train(options: TrainOptions) -> ExitCode:
         ) from None
     try:
         settings = load_settings(options.config)
-    except InvalidSettingsError as error:
+        rules = _rules(options, settings)
+    except (InvalidSettingsError, InvalidRulesError) as error:
         typer.echo(f"trailwarden: {error}", err=True)
         return ExitCode.USAGE
     source = options.source or str(settings.store.folder / "archive")
     out = options.out or settings.models.folder
-    wanted = Wanted(options.kind, source, options.cluster, between, options.seed, options.hold_out)
+    wanted = Wanted(
+        options.kind, source, options.cluster, between, options.seed, options.hold_out, rules
+    )
     try:
         with steps() as step:
             made = fitted(wanted, step)
@@ -100,6 +107,13 @@ def run_train(options: TrainOptions) -> ExitCode:
     typer.echo(f"Signed:  {public_text(key.public_key())}")
     typer.echo(f"To use it: trailwarden models promote {manifest.name} {manifest.version}")
     return told(made.unread)
+
+
+def _rules(options: TrainOptions, settings: Settings) -> Ruleset | None:
+    """Return the rules of the service, whose findings a profile does not learn."""
+    if options.kind != PROFILE_KIND:
+        return None
+    return load_ruleset(settings.worker.rules, settings, options.config, learns=False)
 
 
 def _saved(options: TrainOptions, made: Fitted, out: Path, key: Ed25519PrivateKey) -> Model:

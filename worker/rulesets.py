@@ -33,6 +33,7 @@ def load_ruleset(
     config: Path | None = None,
     *,
     learning_time: bool = True,
+    learns: bool = True,
 ) -> Ruleset:
     """Load rules with what the settings say about the site.
 
@@ -42,6 +43,7 @@ def load_ruleset(
         config: the file that ``settings`` came from, for the lines of what is wrong in it.
         learning_time: whether ``first_seen`` asks for the time of its learning, and an identity is
             known only after a day; a scan does not ask.
+        learns: whether the learned detectors are in it, with the models that are in use.
 
     Raises
         detectors.sigma.errors.InvalidRulesError: a rule or an exception is refused; all are named.
@@ -50,7 +52,8 @@ def load_ruleset(
     """
     chosen = list(paths) or [shipped_rules()]
     if settings is None:
-        learned = LearnedSettings(_learning(FINDINGS_A_DAY, SILENT_DAYS, learning_time))
+        usual = LearnedSettings(_learning(FINDINGS_A_DAY, SILENT_DAYS, learning_time))
+        learned = usual if learns else None
         return ruleset(load_pack(chosen), learning_time=learning_time, learned=learned)
     from worker.site import load_exceptions, site_of  # noqa: PLC0415 - loads pydantic
 
@@ -64,7 +67,7 @@ def load_ruleset(
         exceptions,
         learning_time=learning_time,
         state_rows=settings.worker.state_rows,
-        learned=_learned(settings, learning_time=learning_time),
+        learned=_learned(settings, learning_time=learning_time) if learns else None,
     )
 
 

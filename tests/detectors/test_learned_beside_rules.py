@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
+from detectors.anomaly import training
 from detectors.anomaly.blame import blamed
 from detectors.anomaly.detector import UNUSUAL_IDENTITY
 from detectors.anomaly.learned import Learning
@@ -335,6 +337,30 @@ def test_a_state_with_learning_is_taken_up_without_and_the_other_way_round(
         again = new.remembered()
         restore(save(state), again)
         assert (again.learners is None) == (new is lacking)
+
+
+@pytest.mark.parametrize("size", [211, 100_000])
+def test_training_beside_rules_learns_what_a_service_learns(
+    rules: Ruleset, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each cluster for itself: in only one of them do rules find anything."""
+    monkeypatch.setattr(training, "CUT_ROWS", size)
+    caught = [replace(act, cluster="d") for act in (*EVICTS, *DRAINS)]
+    acts = {"c": hour("c"), "d": in_order(hour("d"), caught)}
+    trained = training.Training(at(0), learning=Learning(), rules=rules)
+    trained.add(frame(in_order(*acts.values())))
+    found = {one.name: one.counts for one in trained.profile(at(60)).clusters.values()}
+    for name, own in acts.items():
+        state = rules.remembered()
+        fed(state, rules, frame(own))
+        state.release(None)
+        assert state.learners
+        state.learners.learned.settle()
+        assert_frame_equal(found[name], state.learners.learned.counts.rows, check_row_order=False)
+    alone = training.Training(at(0), learning=Learning())
+    alone.add(frame(acts["d"]))
+    (without,) = alone.profile(at(60)).clusters.values()
+    assert without.counts.height > found["d"].height
 
 
 def test_only_findings_of_some_weight_are_held_against_anybody(rules: Ruleset) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import gzip
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import orjson
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
 from models.kinds import KINDS
@@ -22,6 +23,7 @@ from models.store.keys import make_key, parse_public
 from sinks.archive import SegmentWriter
 from tests.models.event_rows import MONDAY, break_in, event_frame, quiet_time
 from trailwarden.cli import app
+from trailwarden.training_source import read_in_order
 
 END = MONDAY + timedelta(hours=2)
 
@@ -358,6 +360,56 @@ def test_the_end_of_the_time_is_tried_first(trained: Trained, tmp_path: Path) ->
         assert model.manifest.metrics["held_out_events"] > 300
     none = ("--key", trained.key, "--out", tmp_path / "none", "--hold-out", "0")
     assert "Tried on" not in run("train", trained.events, *none)[1]
+
+
+def test_what_the_rules_of_the_service_find_is_not_learned(
+    trained: Trained, tmp_path: Path
+) -> None:
+    """And a rule that is refused refuses the training."""
+    heights = {}
+    for level in ("low", "medium"):
+        rule = tmp_path / f"{level}.yml"
+        rule.write_text(
+            "title: t\nid: 7d2f4d3e-8f4f-4a5b-9d6c-1b2c3d4e5f60\n"
+            "logsource: {product: kubernetes, service: audit}\n"
+            f"detection: {{s: {{event.action: list}}, condition: s}}\nlevel: {level}\n"
+        )
+        settings = tmp_path / f"{level}-settings.yml"
+        settings.write_text(f"worker:\n  rules: [{rule}]\n")
+        out = tmp_path / level
+        words = ("--config", settings, "--key", trained.key, "--out", out)
+        assert run("train", trained.events, *words)[0] == 0
+        folder = next((out / "profile").iterdir())
+        model = load_model(folder, [parse_public(trained.public)], expect=KINDS)
+        heights[level] = model.tables["counts"].height
+    assert 0 < heights["medium"] < heights["low"]
+    (tmp_path / "low.yml").write_text("title: nothing else\n")
+    refused = ("--config", tmp_path / "low-settings.yml", "--key", trained.key)
+    code, _, err = run("train", trained.events, *refused, "--out", tmp_path / "none")
+    assert code == 2
+    assert "low.yml" in err
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 100_000])
+def test_a_source_is_read_in_order_of_time_some_events_at_once(
+    at_once: int, tmp_path: Path
+) -> None:
+    """What shares a microsecond comes together; days without events are passed over."""
+    later = [row | {"@timestamp": row["@timestamp"] + timedelta(days=9)} for row in quiet_time(1)]  # type: ignore[operator]
+    rows = [*quiet_time(hours=1), *later, *(later[0] for _ in range(20))]
+    events = event_frame(rows).sample(fraction=1.0, shuffle=True, seed=1)
+    events.write_parquet(tmp_path / "events.parquet")
+    source = read_in_order(
+        str(tmp_path / "events.parquet"), ["@timestamp", "event.id"], None, (None, None)
+    )
+    parts = [part for _, part in replace(source, at_once=at_once)]
+    times = [part["@timestamp"] for part in parts]
+    assert pl.concat(times).sort().equals(pl.concat(part.sort() for part in times))
+    assert all(first.is_in(then.implode()).sum() == 0 for first, then in pairwise(times))
+    assert_frame_equal(pl.concat(parts), events.select(parts[0].columns), check_row_order=False)
+    ties = 21
+    assert all(part.height <= max(at_once + ties, ties) for part in parts)
+    assert len(parts) > 1
 
 
 def test_a_profile_is_trained_without_scikit_learn(

@@ -21,8 +21,9 @@ Examples:
 
 \b
 Learns from time that is taken to be ordinary: leave attacks out with --from
-and --to. Writes DIR/NAME/VERSION, signed; `trailwarden models promote` puts it
-to use. The same events and the same seed give the same files.
+and --to. A profile leaves out what the rules of the settings find, at medium or
+above. Writes DIR/NAME/VERSION, signed; `trailwarden models promote` puts it to
+use. The same events, rules and seed give the same files.
 
 \b
 The end of the time (--hold-out) is first tried, then learned as well; what came
