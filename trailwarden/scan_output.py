@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 ROWS: Final = 25
 """Groups of findings in the table: a screenful; the report has all."""
 
+_NAMES_SHOWN: Final = 3
+
 _STYLES: Final = {
     "critical": "bold white on red",
     "high": "bold red",
@@ -76,7 +78,7 @@ def print_result(result: ScanResult, settings: ScanSettings) -> None:
         console.print(_table(result.findings, console.width))
     console.print(_found(accounts))
     for line in _read(accounts, len(result.rules.pack.reporting)):
-        console.print(line)
+        console.print(Text(line))
     for problem in accounts.problems:
         text = f"Not read: {visible(problem.path)}: {visible(problem.message)}"
         console.print(Text(text, style="yellow"), soft_wrap=True)
@@ -125,6 +127,12 @@ def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMES_SHOWN
+    shown = ", ".join(visible(name) for name in sorted(names)[:_NAMES_SHOWN])
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
 def _read(accounts: Accounts, rules: int) -> Iterator[str]:
     yield (
         f"Read {_counted(accounts.records, 'record')} from {_counted(accounts.files, 'file')}"
@@ -143,6 +151,8 @@ def _read(accounts: Accounts, rules: int) -> Iterator[str]:
         yield f"{_counted(accounts.late, 'event')} came late: behind the time the log had reached."
     if accounts.with_issues:
         yield f"{_counted(accounts.with_issues, 'event')} had something wrong, yet were evaluated."
+    if accounts.unjudged:
+        yield f"Too little to say what is unusual behaviour in {_listed(accounts.unjudged)}."
     for model, count in sorted(accounts.silent.items()):
         yield f"{_counted(count, 'finding')} of {model}, which is only tried: in no file."
     for reason, count in accounts.refused.most_common():

@@ -50,6 +50,8 @@ class Accounts:
     """Findings of models that are only tried, by model: they are in no file."""
     evicted: Counter[str] = field(default_factory=Counter)
     """What rules over time forgot to stay within their bound, by memory."""
+    unjudged: list[str] = field(default_factory=list)
+    """Clusters of which there was too little to say what is unusual there."""
     first: datetime | None = None
     last: datetime | None = None
 

@@ -230,6 +230,8 @@ def _scan_cluster(cluster: _Cluster, outputs: Outputs, result: ScanResult, kept:
     order.add(held.take(_accounted(remembered.release(None), outputs, accounts)))
     order.add(held.rest())
     accounts.evicted.update(remembered.evicted)
+    if remembered.learners:
+        accounts.unjudged += remembered.learners.unjudged()
     _emit(order.release(None), outputs, result, kept)
 
 

@@ -115,6 +115,10 @@ class Learners:
         }
         return {name: limit for name, limit in found.items() if limit is not None}
 
+    def unjudged(self) -> list[str]:
+        """Return the clusters of which too little was seen to say what is unusual, sorted."""
+        return sorted(set(self.learned.clusters.values()) - self.thresholds().keys())
+
     def drift(self) -> dict[str, float]:
         """Return by cluster how far its last whole day was from those before: the worst feature."""
         shown = self.learned.drift.shown

@@ -175,6 +175,16 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_processed(
     assert pl.read_parquet(out / "events.parquet", glob=False).height > 1000
 
 
+def test_a_log_that_is_too_short_to_say_what_is_unusual_says_so(
+    tmp_path: Path, sample_lines: list[bytes]
+) -> None:
+    said = b"Too little to say what is unusual behaviour in [short]."
+    (tmp_path / "few.log").write_bytes(b"\n".join(sample_lines[:200]))
+    out = ("--out", str(tmp_path / "out"))
+    few = run("scan", str(tmp_path / "few.log"), "--cluster", "[short]", *out)
+    assert said in few.stdout.replace(b"\n", b" ")
+
+
 def test_a_refused_rule_stops_the_scan_with_its_place(tmp_path: Path) -> None:
     rule = tmp_path / "bad.yml"
     rule.write_text(

@@ -109,3 +109,12 @@ def test_without_a_model_a_finding_names_none() -> None:
     made.add(frame(hour()), None)
     (found,) = made.release(None).findings
     assert "trailwarden.anomaly.model" not in found.document
+
+
+def test_a_cluster_of_which_little_was_seen_is_not_judged() -> None:
+    few = [act for act in hour("e") if act.at_us < at(5)]
+    made = Learners(settings(), Site())
+    made.add(frame(sorted([*hour("d"), *few], key=lambda act: act.at_us)), None)
+    assert made.unjudged() == ["d", "e"]
+    made.release(None)
+    assert made.unjudged() == ["e"]
