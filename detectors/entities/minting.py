@@ -31,7 +31,7 @@ def minted(
     Parameters
         questions: ``credential`` and ``time``.
         held: what is known of these credentials; None: it is looked up.
-        in_full: whether the chain is followed, or only its first step told.
+        in_full: whether the chain is followed and told, or its first step only.
 
     A chain ends where it is not known, where it comes back to a credential that it had, and after
     eight steps.
@@ -44,7 +44,12 @@ def minted(
         passed.append(steps[-1]["parent"])
         keys = _next(steps[-1], passed)
         steps.append(_step(keys, memory.about(keys["key"].drop_nulls().unique())))
-    return _told(steps)
+    said = steps[0].select(
+        pl.col("user").alias(PREFIX + "credential.minted_by"),
+        pl.col("type").alias(PREFIX + "credential.minted_by_type"),
+        pl.col("address").alias(PREFIX + "credential.minted_from"),
+    )
+    return said.with_columns(_chain(steps)) if in_full else said
 
 
 def _step(keys: pl.DataFrame, held: Held) -> pl.DataFrame:
@@ -66,14 +71,9 @@ def _next(step: pl.DataFrame, passed: list[pl.Series]) -> pl.DataFrame:
     )
 
 
-def _told(steps: list[pl.DataFrame]) -> pl.DataFrame:
-    first = steps[0]
+def _chain(steps: list[pl.DataFrame]) -> pl.Expr:
+    """Return the names of all steps of each question; null where there is none."""
     users = pl.DataFrame({str(number): step["user"] for number, step in enumerate(steps)})
-    chain = users.select(pl.concat_list(pl.all()).list.drop_nulls().alias("chain"))["chain"]
-    known = first["user"].is_not_null()
-    return first.select(
-        pl.col("user").alias(PREFIX + "credential.minted_by"),
-        pl.col("type").alias(PREFIX + "credential.minted_by_type"),
-        pl.col("address").alias(PREFIX + "credential.minted_from"),
-        pl.when(known).then(chain).alias(PREFIX + "credential.minted_chain"),
-    )
+    chain = users.select(pl.concat_list(pl.all()).list.drop_nulls()).to_series()
+    told = pl.when(steps[0]["user"].is_not_null()).then(chain)
+    return told.alias(PREFIX + "credential.minted_chain")
