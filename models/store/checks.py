@@ -39,13 +39,6 @@ def require_shares(tables: Tables, table: str, columns: Sequence[str]) -> None:
     _refuse_where(tables, table, columns, fault)
 
 
-def require_below(tables: Tables, table: str, column: str, end: int) -> None:
-    """Refuse indices that are not in [0, end)."""
-    outside = (pl.all() < 0) | (pl.all() >= end)
-    fault = _Fault(outside, Reason.OUT_OF_RANGE, f"is not in 0..{end - 1}")
-    _refuse_where(tables, table, (column,), fault)
-
-
 def require_distinct(tables: Tables, table: str, keys: Sequence[str]) -> None:
     """Refuse rows that have the same key."""
     held = tables[table]
@@ -83,20 +76,6 @@ def require_at_most(tables: Tables, table: str, height: int) -> None:
     if tables[table].height > height:
         detail = f"table {table!r}: {tables[table].height} rows, at most {height} may be"
         raise ModelRefusedError(Reason.OVERSIZED, detail)
-
-
-def require_height(tables: Tables, table: str, height: int, what: str) -> None:
-    """Refuse a table that has not a row for each of something else."""
-    if tables[table].height != height:
-        detail = f"table {table!r}: {tables[table].height} rows for {height} {what}"
-        raise ModelRefusedError(Reason.LENGTHS_DIFFER, detail)
-
-
-def require_ascending(tables: Tables, table: str, column: str) -> None:
-    """Refuse a column that goes down, as no quantiles do."""
-    if not tables[table][column].is_sorted():
-        detail = f"table {table!r}: {column} does not ascend"
-        raise ModelRefusedError(Reason.OUT_OF_RANGE, detail)
 
 
 def require_trees(tables: Tables, table: str, features: int) -> None:

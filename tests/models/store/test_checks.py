@@ -28,21 +28,14 @@ Check = Callable[[], None]
 SOUND: list[Check] = [
     lambda: c.require_counts(TABLES, "t", ("count", "share")),
     lambda: c.require_shares(TABLES, "t", ("share",)),
-    lambda: c.require_below(TABLES, "t", "place", 5),
     lambda: c.require_distinct(TABLES, "t", ("same", "count")),
-    lambda: c.require_height(TABLES, "t", 2, "features"),
-    lambda: c.require_ascending(TABLES, "t", "share"),
     lambda: c.require_counts({"t": TABLES["t"].clear()}, "t", ("low",)),
 ]
 FAULTS: list[tuple[Reason, str, Check]] = [
     (Reason.NEGATIVE, "low", lambda: c.require_counts(TABLES, "t", ("count", "low"))),
     (Reason.OUT_OF_RANGE, "low", lambda: c.require_shares(TABLES, "t", ("share", "low"))),
     (Reason.OUT_OF_RANGE, "down", lambda: c.require_shares(TABLES, "t", ("down",))),
-    (Reason.OUT_OF_RANGE, "place", lambda: c.require_below(TABLES, "t", "place", 4)),
-    (Reason.OUT_OF_RANGE, "low", lambda: c.require_below(TABLES, "t", "low", 4)),
     (Reason.REPEATED, "same", lambda: c.require_distinct(TABLES, "t", ("same",))),
-    (Reason.LENGTHS_DIFFER, "2 rows", lambda: c.require_height(TABLES, "t", 3, "features")),
-    (Reason.OUT_OF_RANGE, "down", lambda: c.require_ascending(TABLES, "t", "down")),
 ]
 
 
