@@ -107,6 +107,10 @@ class WorkerCounts:
     """Times that rules were loaded anew while the worker ran, by outcome."""
     evicted_states: dict[int, Counter[str]] = field(default_factory=dict)
     """What is counted in ``evictions`` already of each partition's state over time."""
+    verdicts: Counter[str] = field(default_factory=Counter)
+    """Verdicts that changed what is learned, by choice; ``unknown``: of no effect."""
+    verdict_states: dict[int, Counter[str]] = field(default_factory=dict)
+    """What is counted in ``verdicts`` already, by partition."""
     state_bytes: int = 0
     lost_records: int = 0
     lag: dict[int, int] = field(default_factory=dict)
@@ -148,17 +152,28 @@ class WorkerCounts:
 
     def note_evicted(self, partition: int, evicted: Counter[str]) -> None:
         """Count what a partition's state over time dropped to stay within its bound."""
-        counted = self.evicted_states.get(partition, Counter())
-        if evicted != counted:
-            self.evictions.update(evicted - counted)
-            self.evicted_states[partition] = evicted.copy()
+        _note(self.evictions, self.evicted_states, partition, evicted)
+
+    def note_verdicts(self, partition: int, taken: Counter[str]) -> None:
+        """Count what a partition's learned detector did with verdicts since it began."""
+        _note(self.verdicts, self.verdict_states, partition, taken)
 
     def forget(self, partition: int) -> None:
         """Drop the present values of a partition that is another worker's now."""
-        present = (self.lag, self.position, self.committed, self.evicted_states, self.learned)
-        for values in present:
+        present = (self.lag, self.position, self.committed, self.learned)
+        for values in (*present, self.evicted_states, self.verdict_states):
             values.pop(partition, None)
 
     @staticmethod
     def _add(seconds: dict[StepStage, float], stage: StepStage, passed: float) -> None:
         seconds[stage] = seconds.get(stage, 0.0) + passed
+
+
+def _note(
+    total: Counter[str], states: dict[int, Counter[str]], partition: int, now: Counter[str]
+) -> None:
+    """Add to a total what a partition's own count grew by."""
+    counted = states.get(partition, Counter())
+    if now != counted:
+        total.update(now - counted)
+        states[partition] = now.copy()

@@ -150,6 +150,7 @@ class Holdings:
 
     def _note_learned(self, partition: Partition) -> None:
         if learners := partition.remembered.learners:
+            self._counts.note_verdicts(partition.number, learners.learned.verdicts.counted)
             self._counts.learned[partition.number] = LearnedState(
                 learners.waiting, learners.rows, learners.thresholds(), learners.drift()
             )

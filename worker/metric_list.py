@@ -244,6 +244,12 @@ SILENT_FINDINGS: Final = _counter(
     "compare with what the model in use finds before this one is promoted",
     "model",
 )
+VERDICTS: Final = _counter(
+    "verdicts",
+    "Verdicts that the learned detectors took, by choice; unknown: about nothing that they hold.",
+    "unknown: older than 30 days, over time or of a rule that asks: it changed nothing",
+    "choice",
+)
 
 # Rules.
 EXCEPTED: Final = _counter(

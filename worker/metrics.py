@@ -156,6 +156,7 @@ def worker_samples(counts: WorkerCounts, now: float) -> Iterator[Sample]:
         m.EXCEPTED: counts.excepted,
         m.RELOADS: counts.reloads,
         m.SILENT_FINDINGS: counts.silent,
+        m.VERDICTS: counts.verdicts,
         m.ALARMS: counts.alarms,
     }
     for metric, values in labelled.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from worker.cluster_rate import CLUSTERS, ClusterRate
@@ -59,3 +61,17 @@ def test_clusters_beyond_the_limit_are_counted_together() -> None:
     assert shares is not None
     assert len(shares) == CLUSTERS + 1
     assert shares["other"] == pytest.approx(500 / (CLUSTERS + 500))
+
+
+def test_what_a_partition_counts_by_itself_is_added_whoever_goes_on_with_it() -> None:
+    counts = WorkerCounts()
+    for note, total in (
+        (counts.note_verdicts, counts.verdicts),
+        (counts.note_evicted, counts.evictions),
+    ):
+        for partition, now in ((0, 2), (1, 5), (0, 3), (0, 3)):
+            note(partition, Counter({"benign": now}))
+        assert total == {"benign": 8}
+        counts.forget(0)
+        note(0, Counter({"benign": 1}))
+        assert total == {"benign": 9}

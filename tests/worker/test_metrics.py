@@ -67,6 +67,7 @@ def busy_worker() -> WorkerCounts:
         clock_off_s={("prod", "host"): -3.0},
         alarms=Counter({"source-silent": 1}),
         silent=Counter({"profile/2": 3}),
+        verdicts=Counter({"benign": 2}),
         learned={
             0: LearnedState(waiting=5, rows=600, thresholds={"prod": 40.5}, drift={"prod": 0.1}),
             1: LearnedState(waiting=0, rows=1, thresholds={}, drift={"test": 0.3}),
@@ -128,6 +129,7 @@ def test_values_arrive_under_their_names_and_labels() -> None:
     assert found["trailwarden_learned_threshold_bits", ("prod",)] == 40.5
     assert found["trailwarden_learned_drift", ("test",)] == 0.3
     assert found["trailwarden_silent_findings_total", ("profile/2",)] == 3
+    assert found["trailwarden_verdicts_total", ("benign",)] == 2
 
 
 @pytest.mark.parametrize("openmetrics", [False, True])

@@ -87,6 +87,8 @@ def test_what_was_judged_false_is_not_reported_again_in_service_and_replay(
     whole = lived(log, rules, tmp_path / "whole", 1)
     assert len(whole.strange) == many
     assert first in whole.strange
+    assert whole.worker
+    assert whole.worker.holdings._counts.verdicts == {choice.value: 1}
     dying = lived(log, rules, tmp_path / "dying", 2, dies=0.05)
     assert dying.kept.findings == whole.kept.findings
     _, gained = replayed(tmp_path / "whole", rules, None)
