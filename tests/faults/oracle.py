@@ -247,6 +247,8 @@ def _check_indices(settings: Settings, client: Client, expected: Expected) -> No
 
 def hits(client: Client, index: str) -> Iterator[dict[str, Any]]:
     """Yield every document of the indices as of now."""
+    # One that was made this moment may have no shard yet that can be asked.
+    client.cluster.health(index=index, wait_for_status="yellow", timeout="60s")
     pit = client.open_point_in_time(index=index, keep_alive="2m")["id"]
     try:
         after: list[Any] | None = None
