@@ -57,7 +57,8 @@ class EvaluateOptions:
 
     model: Path
     source: str
-    labels: Path
+    labels: Path | None
+    """None: what people decided about is all that is known."""
     budgets: Sequence[float]
     start: str | None
     end: str | None
@@ -79,7 +80,7 @@ def run_evaluate(options: EvaluateOptions) -> ExitCode:
     try:
         model = load_model(options.model, _trusted(options), expect=LEARNED)
         between = _between(options, model)
-        labels = read_labels(options.labels)
+        labels = read_labels(options.labels) if options.labels else None
         with steps() as step:
             step(f"Reading {options.source}")
             wanted = (model.manifest.window.start, between[1])
@@ -121,7 +122,7 @@ def _page(
     options: EvaluateOptions,
     model: Model,
     events: pl.DataFrame,
-    labels: pl.DataFrame,
+    labels: pl.DataFrame | None,
     between: tuple[datetime, datetime | None],
 ) -> EvaluationPage:
     window = model.manifest.window
@@ -131,7 +132,9 @@ def _page(
     tried = events_between(events, *between)
     if tried.is_empty():
         raise SourceUnusableError(f"{options.source}: no events after {window.end:%Y-%m-%d %H:%M}")
-    known = labels_of(tried, labels), verdicts
+    if labels is None and verdicts.is_empty():
+        raise SourceUnusableError(f"{options.source}: no verdicts in it, and no --labels")
+    known = None if labels is None else labels_of(tried, labels), verdicts
     results = _results(options, model, (learned, tried), known)
     return EvaluationPage(
         title=f"{model.manifest.name} {model.manifest.version}",
@@ -142,6 +145,7 @@ def _page(
         learned_events=learned.height,
         results=results,
         version=__version__,
+        is_labelled=labels is not None,
     )
 
 
@@ -149,7 +153,7 @@ def _results(
     options: EvaluateOptions,
     model: Model,
     events: tuple[pl.DataFrame, pl.DataFrame],
-    known: tuple[pl.DataFrame, pl.DataFrame],
+    known: tuple[pl.DataFrame | None, pl.DataFrame],
 ) -> tuple[Evaluation, ...]:
     from models.training.baselines import baselines  # noqa: PLC0415 - needs the extra
 
@@ -158,7 +162,7 @@ def _results(
     scorer = scorer_of(model)
     name = model.manifest.kind
     results = [evaluate(name, scorer, tried, labels, options.budgets, verdicts=verdicts)]
-    if not learned.is_empty():
+    if labels is not None and not learned.is_empty():
         results.extend(
             evaluate(each.name, each, tried, labels, options.budgets)
             for each in baselines(learned, model.manifest.seed)

@@ -45,10 +45,11 @@ def print_evaluation(page: EvaluationPage, out: Path | None) -> None:
     console = Console()
     first = page.results[0]
     typer.echo(f"{page.kind}, tried on {first.events:,} events after its training")
-    console.print(_methods(page))
-    if not page.is_compared:
-        typer.echo("Not compared: the source does not hold the time of training.")
-    console.print(_kinds(page))
+    if page.is_labelled:
+        console.print(_methods(page))
+        if not page.is_compared:
+            typer.echo("Not compared: the source does not hold the time of training.")
+        console.print(_kinds(page))
     for line in _by_verdict(page):
         typer.echo(line)
     if out is not None:
@@ -78,12 +79,12 @@ def _at(result: BudgetResult) -> str:
 
 def _by_verdict(page: EvaluationPage) -> Iterator[str]:
     """Yield what people's verdicts say of the model, at each budget that holds any."""
-    for at in page.results[0].budgets:
-        judged = at.judged_true + at.judged_false
-        if judged:
-            precision = share(at.precision_by_verdict)
-            said = f"{at.judged_true} of {judged} findings that people judged are true"
-            yield f"By verdict, at {budgeted(at.budget)}: {said}, {precision}"
+    for at in page.judged:
+        precision = share(at.precision_by_verdict)
+        said = f"{at.judged_true} of {at.judged} findings that people judged are true"
+        yield f"By verdict, at {budgeted(at.budget)}: {said}, {precision}"
+    if not page.judged and not page.is_labelled:
+        yield "No finding holds an event that people decided about."
 
 
 def _kinds(page: EvaluationPage) -> Table:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from models.training.labels import ATTACK, JUDGED, NEUTRAL
+from models.training.labels import ATTACK, JUDGED, LABELS, NEUTRAL
 from models.training.metrics import average_precision, findings_within, highest
 
 if TYPE_CHECKING:
@@ -57,10 +57,14 @@ class BudgetResult:
     judged_false: int = 0
 
     @property
+    def judged(self) -> int:
+        """Return how many findings people decided about."""
+        return self.judged_true + self.judged_false
+
+    @property
     def precision_by_verdict(self) -> float | None:
         """Return the share of true ones among those judged by people; None if none was."""
-        judged = self.judged_true + self.judged_false
-        return self.judged_true / judged if judged else None
+        return self.judged_true / self.judged if self.judged else None
 
     @property
     def precision(self) -> float | None:
@@ -104,7 +108,7 @@ def evaluate(
     name: str,
     model: Scorer,
     events: pl.DataFrame,
-    labels: pl.DataFrame,
+    labels: pl.DataFrame | None,
     budgets: Sequence[float],
     *,
     verdicts: pl.DataFrame | None = None,
@@ -112,13 +116,17 @@ def evaluate(
     """Score events and compare with their labels.
 
     Parameters
-        labels: under `models.training.labels.LABELS`, of these events.
+        labels: under `models.training.labels.LABELS`, of these events; None: it is not known what
+            is true, and nothing is called true or false.
         budgets: findings per 10,000 events.
         verdicts: under `models.training.labels.JUDGED`; labels and verdicts are counted apart.
     """
     members = model.members(events)
-    held = members.join(labels, on="event.id", how="left", maintain_order="left")
+    known = pl.DataFrame(schema=dict(LABELS)) if labels is None else labels
+    held = members.join(known, on="event.id", how="left", maintain_order="left")
     judged = model.score(events).join(_judgement(held), on="unit", how="left")
+    if labels is None:
+        judged = judged.with_columns(pl.lit(None, pl.Boolean).alias("is_true"))
     judged = judged.join(_by_people(members, verdicts), on="unit", how="left")
     told = judged.filter(pl.col("is_true").is_not_null())
     attacks = held.filter(pl.col("role") == ATTACK)
@@ -130,7 +138,7 @@ def evaluate(
         true_units=judged.filter("is_true").height,
         average_precision=average_precision(told["is_true"], told["score"]),
         budgets=tuple(
-            _at(budget, highest(judged, findings_within(budget, events.height)), attacks, labels)
+            _at(budget, highest(judged, findings_within(budget, events.height)), attacks, known)
             for budget in budgets
         ),
         findings=_findings(highest(judged, largest)),

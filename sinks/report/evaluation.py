@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from models.training.evaluation import Evaluation
+    from models.training.evaluation import BudgetResult, Evaluation
 
 UNTOLD: Final = "not found"
 _MINUTE_S: Final = 60
@@ -40,11 +40,18 @@ class EvaluationPage:
     learned_events: int
     results: Sequence[Evaluation]
     version: str
+    is_labelled: bool = True
+    """Whether it is known what is true, besides what people decided about."""
 
     @property
     def is_compared(self) -> bool:
         """Return whether there is anything to compare with."""
         return len(self.results) > 1
+
+    @property
+    def judged(self) -> Sequence[BudgetResult]:
+        """Return the budgets of the model with findings that people decided about."""
+        return [at for at in self.results[0].budgets if at.judged]
 
 
 def render_evaluation(page: EvaluationPage) -> str:

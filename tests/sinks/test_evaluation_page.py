@@ -104,6 +104,22 @@ def test_what_is_missing_is_said() -> None:
     assert "Nothing is compared" not in render_evaluation(page())
 
 
+def test_what_people_decided_stands_apart() -> None:
+    text = Parsed(render_evaluation(page())).text
+    assert "Precision by verdict" not in text
+    model = page().results[0]
+    budgets = tuple(replace(at, judged_true=2, judged_false=6) for at in model.budgets)
+    judged = replace(page(), results=(replace(model, budgets=budgets),))
+    shown = Parsed(render_evaluation(judged)).text
+    assert "Precision by verdict" in shown
+    assert "25 %" in shown
+    alone = Parsed(render_evaluation(replace(judged, is_labelled=False))).text
+    assert "There are no labels" in alone
+    assert "25 %" in alone
+    for words in ("PR-AUC0", "Kinds of attack found", "Units with an attack", "neither"):
+        assert words not in alone.partition("What the words mean")[0]
+
+
 def test_the_same_evaluation_is_the_same_page(tmp_path: Path) -> None:
     write_evaluation(tmp_path / "page.html", page())
     assert (tmp_path / "page.html").read_text() == render_evaluation(page())

@@ -16,6 +16,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from typer.testing import CliRunner
 
+from ingest.verdict import DATASET
 from models.kinds import KINDS
 from models.learned import LEARNED
 from models.store import load_model
@@ -332,6 +333,37 @@ def test_an_archive_is_evaluated_on_after_the_time_of_training(
     assert profile["budgets"][0]["recall"] == 1
     assert profile["findings"][0]["entity"] == "person-0"
     assert any("secrets" in reason for reason in profile["findings"][0]["reasons"])
+
+
+def test_without_labels_what_people_decided_is_told_alone(trained: Trained, tmp_path: Path) -> None:
+    words = ("evaluate", trained.forest, "--trusted-key", trained.public)
+    code, _, err = run(*words, trained.events)
+    assert code == 1
+    assert "no verdicts in it, and no --labels" in err
+    events = pl.read_parquet(trained.events)
+    bad = events.filter(pl.col("kubernetes.audit.auditID").is_not_null())
+    said = {
+        "event.id": "f" * 32,
+        "event.dataset": DATASET,
+        "@timestamp": bad["@timestamp"][0],
+        "trailwarden.verdict.finding": "a" * 32,
+        "trailwarden.verdict.value": "true_positive",
+        "trailwarden.verdict.events": bad["event.id"].to_list(),
+        "log.offset": 1,
+    }
+    verdict = pl.DataFrame([said], schema_overrides=events.schema).cast(
+        {name: events.schema[name] for name in said}
+    )
+    judged = tmp_path / "events.parquet"
+    pl.concat([events, verdict], how="diagonal").write_parquet(judged)
+    code, out, err = run(*words, judged, "--budget", 100, "--out", tmp_path)
+    assert (code, err) == (0, "")
+    assert "By verdict, at 100: 1 of 1 findings that people judged are true, 100 %" in out
+    assert "PR-AUC" not in out
+    document = orjson.loads((tmp_path / "evaluation.json").read_bytes())
+    assert [one["name"] for one in document["results"]] == ["session-forest"]
+    assert document["results"][0]["budgets"][0]["precision"] is None
+    assert "Precision by verdict" in (tmp_path / "evaluation.html").read_text()
 
 
 def test_without_a_source_the_archive_of_the_settings_is_learned_from(

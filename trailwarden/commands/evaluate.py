@@ -16,6 +16,7 @@ Examples:
   trailwarden evaluate trailwarden-models/session-forest/VERSION audit.log.gz \\
       --labels labels.jsonl --trusted-key ed25519:...
   trailwarden evaluate MODEL events.parquet --labels labels.jsonl --budget 5 --out page/
+  trailwarden evaluate MODEL /var/lib/trailwarden/archive --config tw.yml
 
 \b
 Only events from the end of the model's training on are scored. Where SOURCE
@@ -30,7 +31,7 @@ bootstrap, harness), scenario and round. What is not listed is ordinary.
 \b
 Verdicts of people (`trailwarden findings verdict`) that SOURCE, an archive,
 holds are counted apart: of the model's findings that were judged, how many
-are true.
+are true. Without labels that is all that is told: nothing is compared.
 
 \b
 Writes to the folder --out: evaluation.json and evaluation.html.
@@ -52,7 +53,12 @@ def evaluate(
         ),
     ],
     *,
-    labels: Annotated[Path, typer.Option(metavar="FILE", help="What is true: lines of JSON.")],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="What is true: lines of JSON. Without it, verdicts count alone."
+        ),
+    ] = None,
     budget: Annotated[
         list[float] | None,
         typer.Option(
@@ -83,7 +89,7 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try a model on labelled events: precision, recall, and how long attacks go unseen."""
+    """Try a model on labelled or judged events: precision, recall, time until attacks are told."""
     from trailwarden.evaluate_command import (  # noqa: PLC0415 - loads Polars
         EvaluateOptions,
         run_evaluate,

@@ -111,6 +111,14 @@ def test_without_labels_nothing_is_true_and_nothing_fails() -> None:
     assert found.budgets[0].kinds == ()
 
 
+def test_where_nothing_is_known_nothing_is_called_false() -> None:
+    found = evaluate("m", MODEL, EVENTS, None, [10, 20])
+    assert found.average_precision is None
+    assert [(at.true, at.false, at.precision) for at in found.budgets] == [(0, 0, None)] * 2
+    assert [at.findings for at in found.budgets] == [1, 2]
+    assert {one.is_true for one in found.findings} == {None}
+
+
 def test_each_simple_method_scores_every_session() -> None:
     learned = event_frame(quiet_time())
     tried = event_frame([*quiet_time(seed=2), *break_in(1_000)])
