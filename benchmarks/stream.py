@@ -119,7 +119,8 @@ def _check(installation: Installation, last: Samples) -> None:
     events, records = accounted(last), last["trailwarden_records_total", ""]
     findings = sum(v for (name, _), v in last.items() if name == "trailwarden_findings_total")
     there = _search(installation, {"size": 0, "track_total_hits": True})["hits"]["total"]["value"]
-    if left or events != records or there != findings or not findings:
+    # What waits for its watermark is told by the last checkpoint, after the last sample.
+    if left or events != records or not there >= findings > 0:
         raise SystemExit(f"{left=} {events=} {records=} {findings=} {there=}: no figures")
 
 

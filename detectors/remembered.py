@@ -59,18 +59,14 @@ class Remembered:
         shown = (*over_time.plan.read, *over_time.plan.columns)
         blank = [name for name in RECALLED_DTYPES if name in shown]
         self._blank = nulls_of(blank, RECALLED_DTYPES)
+        self.added = 0
+        """Events since the last release."""
 
     @property
     def is_needed(self) -> bool:
         """Whether any rule or detector needs state."""
         parts = (self.recalling, self.learners)
         return bool(self.over_time.plan.feeds) or any(part is not None for part in parts)
-
-    @property
-    def waiting(self) -> int:
-        """How many signals and events of rules wait for the watermark."""
-        held = self.recalling.waiting.height if self.recalling else 0
-        return self.over_time.pending.height + held
 
     @property
     def evicted(self) -> Counter[str]:
@@ -97,6 +93,7 @@ class Remembered:
         Parameters
             flagged: event.id of what rules found in these events (`Looked.flagged`).
         """
+        self.added += events.height
         if self.learners:
             self.learners.add(events, late, flagged)
         if self.recalling is None:
@@ -108,6 +105,7 @@ class Remembered:
 
     def release(self, watermark: int | Mapping[str, int] | None) -> Released:
         """Return what is certain of all that lies before the watermark; None: of all there is."""
+        self.added = 0
         out = Released()
         if self.recalling:
             decided = self.recalling.release(watermark)

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 CLUSTER: Final = "orchestrator.cluster.name"
 _SEQUENCE: Final = ("time", "event", "relation", "subject", "object")
 
-UNREAD_ROWS: Final = 65_536
+UNREAD_ROWS: Final = 4_096
 """Events whose facts are not extracted yet: of a hundred it costs nearly what it costs of
-thousands, so small batches are read together."""
+thousands, so small batches are read together; larger ones would only keep memory."""
 
 
 class Entities:

@@ -76,7 +76,7 @@ def test_memory_is_bounded(name: str) -> None:
 
 
 def test_a_worker_has_what_was_promised() -> None:
-    assert services()["worker"]["mem_limit"] == "768m"
+    assert services()["worker"]["mem_limit"] == "1g"
 
 
 @pytest.mark.parametrize("name", sorted(set(services()) - set(ONCE)))

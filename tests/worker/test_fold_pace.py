@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import cast
 
+import polars as pl
 import pytest
 
 from detectors.correlation.fold import OverTime
@@ -13,8 +14,9 @@ from detectors.correlation.plan import plan_for
 from detectors.correlation.released import Released
 from detectors.remembered import Remembered
 from detectors.sigma.pack import Pack
+from tests.detectors.anomaly.world import frame, quiet
 from worker.counts import WorkerCounts
-from worker.holdings import MANY_WAITING, Holdings
+from worker.holdings import MANY_ADDED, Holdings
 from worker.pace import Pace, Watch
 from worker.partition import Partition
 from worker.takeover import Stores
@@ -31,17 +33,13 @@ class Clock:
 class Costly(Remembered):
     """A state whose folds take a time."""
 
-    def __init__(self, clock: Clock, fold_s: float, held: int = 1) -> None:
+    def __init__(self, clock: Clock, fold_s: float, added: int = 1) -> None:
         super().__init__(OverTime(plan_for(Pack())))
-        self.clock, self.fold_s, self.held, self.folds = clock, fold_s, held, 0
+        self.clock, self.fold_s, self.added, self.folds = clock, fold_s, added, 0
 
     @property
     def is_needed(self) -> bool:
         return True
-
-    @property
-    def waiting(self) -> int:
-        return self.held
 
     @property
     def evicted(self) -> Counter[str]:
@@ -94,14 +92,37 @@ def test_folds_leave_nine_tenths_of_the_time_but_nobody_waits_beyond_the_most(
     assert folds == pytest.approx(240.0 / each_s, rel=0.25)
 
 
-def test_many_that_wait_are_folded_at_once() -> None:
+@pytest.mark.parametrize(
+    ("added", "folded"),
+    [
+        ((10, MANY_ADDED - 11, 0), (0, 0, 0)),
+        ((10, MANY_ADDED - 10, 0), (0, 1, 0)),
+        ((MANY_ADDED, MANY_ADDED + 1, 7), (1, 1, 0)),
+        ((MANY_ADDED // 2, MANY_ADDED // 2 + 1, 7), (0, 1, 0)),
+    ],
+)
+def test_where_much_was_added_it_is_folded_at_once_the_most_first(
+    added: tuple[int, ...], folded: tuple[int, ...]
+) -> None:
     clock = Clock()
-    few = Costly(clock, 0.0, MANY_WAITING - 1)
-    many = Costly(clock, 0.0, MANY_WAITING)
-    holdings = held(clock, [few, many], Pace())
+    states = [Costly(clock, 0.0) for _ in added]
+    holdings = held(clock, states, Pace())
     holdings.release(holdings.partitions, whole=True)
+    for state, many in zip(states, added, strict=True):
+        state.added = many
     holdings.release(holdings.partitions, whole=False)
-    assert (few.folds, many.folds) == (1, 2)
+    assert tuple(state.folds - 1 for state in states) == folded
+
+
+def test_what_was_added_counts_from_the_last_fold_on() -> None:
+    state = Remembered(OverTime(plan_for(Pack())))
+    events = frame(quiet(2))
+    hits = pl.DataFrame(schema={"row": pl.UInt32, "rule": pl.UInt32})
+    for _ in range(2):
+        state.add(events, hits)
+    assert state.added == 2 * events.height
+    state.release(None)
+    assert state.added == 0
 
 
 def test_before_a_commit_all_is_folded() -> None:
