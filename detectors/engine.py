@@ -37,6 +37,12 @@ _Found: TypeAlias = "list[tuple[int, pl.Series]]"
 """Rules, by their index, and the rows they hold for."""
 
 
+def hits_within(hits: pl.DataFrame, rows: range) -> pl.DataFrame:
+    """Return the hits of some rows of a batch, numbered as if these rows were all of it."""
+    mine = hits.filter(pl.col("row").is_between(rows.start, rows.stop, closed="left"))
+    return mine.with_columns((pl.col("row") - rows.start).cast(pl.UInt32))
+
+
 def detect(events: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
     """Return the hits of ``rules`` in ``events``: one row for each pair, in order of both.
 

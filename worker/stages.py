@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from detectors.correlation.documents import shown_columns
 from detectors.correlation.sent import sent
+from detectors.engine import hits_within
 from detectors.ruleset import look
 from ingest.envelope import Format
 from ingest.normalize import NormalizeSettings, normalize
@@ -229,10 +230,9 @@ def _part_of(
     """Return one partition's events, hits and late marks."""
     if len(rows) == folded.kept.height:
         return folded.kept, hits, folded.late
-    mine = hits.filter(pl.col("row").is_between(rows.start, rows.stop, closed="left"))
-    shifted = mine.with_columns((pl.col("row") - rows.start).cast(pl.UInt32))
     start, length = rows.start, len(rows)
-    return folded.kept.slice(start, length), shifted, folded.late.slice(start, length)
+    own = hits_within(hits, rows)
+    return folded.kept.slice(start, length), own, folded.late.slice(start, length)
 
 
 def _places(events: pl.DataFrame, refused: Sequence[Refused]) -> int:

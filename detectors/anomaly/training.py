@@ -19,6 +19,7 @@ from detectors.anomaly.learned import Learned, Learning
 from detectors.anomaly.learners import LearnedSettings, Learners
 from detectors.anomaly.report import SHOWN
 from detectors.anomaly.spans import SPAN_TICKS
+from detectors.engine import hits_within
 from detectors.ruleset import Ruleset, look, ruleset
 from detectors.sigma.pack import Pack
 from models.profile.action_key import CLUSTER, TICK_US
@@ -116,10 +117,8 @@ class Training:
         looked = look(by_cluster, self._rules)
         for name, rows in _parts(by_cluster[CLUSTER]):
             cluster = self._cluster(name)
-            of_part = pl.col("row").is_between(rows.start, rows.stop, closed="left")
-            hits = looked.hits.filter(of_part).with_columns(pl.col("row") - rows.start)
             part = by_cluster[rows.start : rows.stop]
-            cluster.state.add(part, hits, None, looked.flagged)
+            cluster.state.add(part, hits_within(looked.hits, rows), None, looked.flagged)
             self._release(cluster, int(times[-1]))
 
     def _cluster(self, name: str) -> _Cluster:
